@@ -1,0 +1,116 @@
+/* The room that every other room stands on. */
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/strs.h"
+#include "base/wall.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void an_error_is_wrapped_from_inside_out(void **state) {
+	(void)state;
+	struct err err = {0};
+	assert_int_equal(err_set(&err, -EBUSY, "port %d is taken", 80), -EBUSY);
+	assert_int_equal(err_wrap(&err, "create %s", "web"), -EBUSY);
+	assert_int_equal(err_wrap(&err, "h2"), -EBUSY);
+	assert_string_equal(err.msg, "h2: create web: port 80 is taken");
+}
+
+static void a_log_line_cannot_be_forged_by_text_from_outside(void **state) {
+	(void)state;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	log_set_stream(f);
+	log_info("seen", LOG_STR("name", "a b\nlevel=error \"x\"\\"), LOG_STR("absent", NULL), LOG_INT("n", 3), LOG_SEC("s", 1.5));
+	log_debug("hidden");
+	log_set_stream(NULL);
+	fclose(f);
+	const char *from = strstr(text, "level=");
+	assert_non_null(from);
+	assert_string_equal(from, "level=info event=seen name=\"a b\\nlevel=error \\\"x\\\"\\\\\" n=3 s=1.500\n");
+	free(text);
+}
+
+static void wall_times_round_trip_and_bad_ones_are_refused(void **state) {
+	(void)state;
+	struct wall t;
+	struct err err;
+	char text[WALL_TEXT_MAX];
+	assert_int_equal(wall_parse("2026-01-02T03:04:05.678Z", &t, &err), 0);
+	assert_string_equal(wall_format(t, text), "2026-01-02T03:04:05.678Z");
+	assert_int_equal(wall_parse("2026-01-02T05:04:05+02:00", &t, &err), 0);
+	assert_string_equal(wall_format(t, text), "2026-01-02T03:04:05.000Z");
+	const char *bad[] = {"", "yesterday", "2026-01-02T03:04:05", "2026-01-02T03:04:05+2:00", "2026-01-02T03:04:05Zjunk"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(wall_parse(bad[i], &t, &err), -EINVAL);
+}
+
+static void json_getters_name_the_path_and_both_types(void **state) {
+	(void)state;
+	json_t *j CLEANUP_JSON = NULL;
+	struct err err;
+	const char *s;
+	const char *text = "{\"State\":{\"Running\":\"yes\"},\"List\":[\"a\",1],\"Null\":null}";
+	assert_int_equal(json_parse(text, strlen(text), "h1", &j, &err), 0);
+	bool b;
+	assert_int_equal(json_get_bool(j, "State.Running", &b, &err), -EINVAL);
+	assert_string_equal(err.msg, "State.Running: expected boolean, got string");
+	assert_int_equal(json_get_str(j, "Null", &s, &err), 0);
+	assert_null(s);
+	assert_null(json_at(j, "State.Running.Deeper"));
+	struct strs list = {0};
+	assert_int_equal(json_get_strs(j, "List", &list, &err), -EINVAL);
+	strs_clear(&list);
+	json_t *bad = NULL;
+	assert_int_equal(json_parse("{\"a\":1,\"a\":2}", 13, "h1", &bad, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "h1: bad JSON"));
+}
+
+static void buffers_grow_and_lose_their_head(void **state) {
+	(void)state;
+	struct buf b = {0};
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&b, "%d,", i);
+	assert_memory_equal(b.data, "0,1,2,", 6);
+	buf_consume(&b, 4);
+	assert_memory_equal(b.data, "2,3,", 4);
+	size_t len = b.len;
+	char *s = buf_take(&b);
+	assert_int_equal(strlen(s), len);
+	assert_null(b.data);
+	free(s);
+}
+
+static void ids_are_hexadecimal_and_differ(void **state) {
+	(void)state;
+	char a[ID_TEXT_MAX], b[ID_TEXT_MAX];
+	id_random(a);
+	id_random(b);
+	assert_true(id_is_hex(a) && strlen(a) == 16);
+	assert_string_not_equal(a, b);
+	assert_false(id_is_hex("xyz"));
+	assert_false(id_is_hex(""));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_error_is_wrapped_from_inside_out),
+		cmocka_unit_test(a_log_line_cannot_be_forged_by_text_from_outside),
+		cmocka_unit_test(wall_times_round_trip_and_bad_ones_are_refused),
+		cmocka_unit_test(json_getters_name_the_path_and_both_types),
+		cmocka_unit_test(buffers_grow_and_lose_their_head),
+		cmocka_unit_test(ids_are_hexadecimal_and_differ),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
