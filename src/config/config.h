@@ -1,0 +1,94 @@
+/* The manager's settings, read strictly from YAML: what is not understood is refused with "FILE:LINE: reason", so that a typing
+ * error is found by `heird --check` and not in the night a host dies. Defaults are filled in; durations are spans; relative paths
+ * are made absolute, from the directory of the file. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mono.h"
+#include "base/strs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONFIG_DEFAULT_STATE "/var/lib/heir/heir.db"
+#define CONFIG_DEFAULT_API "unix:///run/heir/heir.sock"
+
+enum config_local { CONFIG_LOCAL_UNKNOWN, CONFIG_LOCAL_YES, CONFIG_LOCAL_NO, CONFIG_LOCAL_MAX };
+enum config_strategy { CONFIG_STRATEGY_SPREAD, CONFIG_STRATEGY_BINPACK, CONFIG_STRATEGY_RANDOM, CONFIG_STRATEGY_MAX };
+enum config_fence { CONFIG_FENCE_AUTO, CONFIG_FENCE_PRESUMED, CONFIG_FENCE_QUARANTINED, CONFIG_FENCE_STOPPED, CONFIG_FENCE_MAX };
+enum config_engine_only { CONFIG_ENGINE_ONLY_WAIT, CONFIG_ENGINE_ONLY_MOVE, CONFIG_ENGINE_ONLY_MAX };
+enum config_keep { CONFIG_KEEP_NEWEST, CONFIG_KEEP_OLDEST, CONFIG_KEEP_MAX };
+enum config_stale { CONFIG_STALE_REMOVE, CONFIG_STALE_KEEP, CONFIG_STALE_MAX };
+
+struct config_label {
+	char *key, *value;
+};
+
+struct config_engine {
+	char *name;                        /* unique, [a-zA-Z0-9_.-]{1,63} */
+	char *url;                         /* unique, "tcp://host:port" or "unix:///path" */
+	char *tls_ca, *tls_cert, *tls_key; /* paths of readable files; tls_ca NULL: no TLS; tls_cert and tls_key: both or none */
+	struct config_label *labels;       /* in the order of the file, keys unique */
+	size_t label_count;
+	char *agent_url;         /* NULL: none */
+	enum config_local local; /* is it the manager's own host? */
+	unsigned line;           /* where it stands in the file */
+};
+
+struct config {
+	char *path;    /* the file, as it was named */
+	char *cluster; /* [a-zA-Z0-9_.-]{1,63} */
+	char *state;   /* path of the database */
+	char *api;     /* "unix:///path" */
+	struct {
+		struct span interval, timeout;
+		int failures; /* misses in a row until dead */
+		int recover;  /* answers in a row until alive again */
+	} heartbeat;
+	struct config_engine *engines; /* at least one */
+	size_t engine_count;
+	struct {
+		struct strs control; /* "unix:///path" of managers' control sockets, in the order to try; may be empty */
+		bool remove_node;
+	} swarm;
+	struct {
+		enum config_strategy strategy;
+	} placement;
+	struct {
+		enum config_fence fence;
+		int parallel, per_target, attempts;
+		enum config_engine_only engine_only;
+		struct span backoff_initial, backoff_cap;
+		struct span stop_timeout;
+	} takeover;
+	struct {
+		enum config_keep keep;
+		enum config_stale stale;
+	} on_return;
+	struct {
+		int max_lost; /* per cent of the nodes, or a number of nodes */
+		bool max_lost_percent;
+		struct strs witness; /* "tcp://host:port" */
+	} brake;
+	struct {
+		enum log_level level;
+	} log;
+};
+
+/* Reads and checks the file and the files it names. The error begins with "FILE:LINE: " ("FILE: " when it cannot be read at all).
+ */
+int config_load(const char *path, struct config **ret, struct err *err);
+
+/* The same from memory; `name` stands for the file in errors, base_dir is where relative paths start. */
+int config_parse(const char *text, size_t len, const char *name, const char *base_dir, struct config **ret, struct err *err);
+
+void config_free(struct config *c); /* NULL is fine */
+static inline void cleanup_config(struct config **c) { config_free(*c); }
+
+/* The words used in the file, for logs and the API. */
+const char *config_strategy_name(enum config_strategy s);
+const char *config_fence_name(enum config_fence f);
+
+#endif
