@@ -1,0 +1,108 @@
+/* See policy.h. */
+#include "resched/policy.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ENV_PREFIX "reschedule:"
+#define LABEL_LIST "com.docker.swarm.reschedule-policies"
+#define LABEL_ONE "com.docker.swarm.reschedule-policy"
+#define LABEL_FENCE "heir.fence"
+
+static const char *const evidence_names[] = {
+	[EVIDENCE_NONE] = NULL,
+	[EVIDENCE_PRESUMED] = "presumed",
+	[EVIDENCE_QUARANTINED] = "quarantined",
+	[EVIDENCE_STOPPED] = "stopped",
+};
+static_assert(sizeof(evidence_names) / sizeof(evidence_names[0]) == EVIDENCE_MAX, "a name for every kind of evidence");
+
+const char *evidence_name(enum evidence e) { return evidence_names[e]; }
+
+enum evidence evidence_parse(const char *text) {
+	for (int e = EVIDENCE_PRESUMED; e < EVIDENCE_MAX; e++)
+		if (strcmp(text, evidence_names[e]) == 0)
+			return (enum evidence)e;
+	return EVIDENCE_MAX;
+}
+
+/* What has been found so far. A `no`, and what is not understood, is never overruled. */
+struct reading {
+	struct policy policy;
+	bool refused;
+};
+
+static void read_value(struct reading *r, const char *where, const char *value, size_t len) {
+	bool no = len == 2 && strncmp(value, "no", 2) == 0;
+	bool yes = len == strlen("on-node-failure") && strncmp(value, "on-node-failure", len) == 0;
+
+	if (!yes && !no)
+		snprintf(r->policy.warning, sizeof(r->policy.warning), "%s: unknown policy \"%.*s\", taken as \"no\"", where,
+			 (int)(len > 60 ? 60 : len), value);
+	if (r->refused)
+		return;
+	r->refused = !yes;
+	r->policy.move = yes;
+	snprintf(r->policy.source, sizeof(r->policy.source), "%s %.*s", where, (int)(len > 60 ? 60 : len), value);
+}
+
+/* A JSON list of strings, of the simple kind that people write in labels: no escapes are needed for the known values, so anything
+ * else than plain quoted words is an unknown policy. */
+static void read_list(struct reading *r, const char *text) {
+	const char *p = text + strspn(text, " \t\n");
+	size_t n = strlen(p);
+
+	while (n > 0 && strchr(" \t\n", p[n - 1]))
+		n--;
+	if (n < 2 || p[0] != '[' || p[n - 1] != ']') {
+		read_value(r, "label " LABEL_LIST, text, strlen(text));
+		return;
+	}
+	const char *end = p + n - 1;
+	for (p++; p < end;) {
+		p += strspn(p, " \t\n");
+		if (p >= end)
+			return;
+		const char *close = *p == '"' ? memchr(p + 1, '"', (size_t)(end - p - 1)) : NULL;
+		if (!close) {
+			read_value(r, "label " LABEL_LIST, text, strlen(text));
+			return;
+		}
+		read_value(r, "label " LABEL_LIST, p + 1, (size_t)(close - p - 1));
+		p = close + 1 + strspn(close + 1, " \t\n");
+		if (p < end && *p++ != ',') {
+			read_value(r, "label " LABEL_LIST, text, strlen(text));
+			return;
+		}
+	}
+}
+
+static void read_fence(struct policy *p, const char *value) {
+	enum evidence e = evidence_parse(value);
+
+	if (e == EVIDENCE_MAX) {
+		/* The strictest reading: an owner who asked for some proof gets the strongest. */
+		snprintf(p->warning, sizeof(p->warning), "label " LABEL_FENCE ": unknown evidence \"%.40s\", taken as \"stopped\"",
+			 value);
+		e = EVIDENCE_STOPPED;
+	}
+	p->fence = e;
+}
+
+struct policy policy_read(char *const *env, size_t n_env, const struct policy_label *labels, size_t n_labels) {
+	struct reading r = {.policy = {.source = "none"}};
+
+	for (size_t i = 0; i < n_env; i++)
+		if (strncmp(env[i], ENV_PREFIX, strlen(ENV_PREFIX)) == 0)
+			read_value(&r, "env", env[i] + strlen(ENV_PREFIX), strlen(env[i]) - strlen(ENV_PREFIX));
+	for (size_t i = 0; i < n_labels; i++) {
+		if (strcmp(labels[i].key, LABEL_LIST) == 0)
+			read_list(&r, labels[i].value);
+		else if (strcmp(labels[i].key, LABEL_ONE) == 0)
+			read_value(&r, "label " LABEL_ONE, labels[i].value, strlen(labels[i].value));
+		else if (strcmp(labels[i].key, LABEL_FENCE) == 0)
+			read_fence(&r.policy, labels[i].value);
+	}
+	return r.policy;
+}

@@ -1,0 +1,43 @@
+/* Who opted in, and to what. Pure. Opting in was proposed for Docker Swarm as an environment entry or a label; all forms are read:
+ *
+ *   -e reschedule:on-node-failure                                          (Config.Env; the text stays there without a "=")
+ *   --label com.docker.swarm.reschedule-policies='["on-node-failure"]'
+ *   --label com.docker.swarm.reschedule-policy=on-node-failure
+ *
+ * `no` wins over any other; an unknown value counts as `no` and is warned about. Further labels say what a container demands:
+ * heir.fence (presumed, quarantined, stopped). */
+#ifndef RESCHED_POLICY_H
+#define RESCHED_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Weakest first. What proves that the old owner is off the network. */
+enum evidence {
+	EVIDENCE_NONE,
+	EVIDENCE_PRESUMED,    /* missed heartbeats */
+	EVIDENCE_QUARANTINED, /* every live observer's agent drops the old host's packets */
+	EVIDENCE_STOPPED,     /* its engine says so, or an operator */
+	EVIDENCE_MAX,
+};
+
+const char *evidence_name(enum evidence e); /* "presumed"; NULL for none */
+/* EVIDENCE_MAX when the text is no name. */
+enum evidence evidence_parse(const char *text);
+
+#define POLICY_TEXT_MAX 160
+
+struct policy {
+	bool move;                     /* on-node-failure */
+	enum evidence fence;           /* EVIDENCE_NONE: the configuration's */
+	char source[POLICY_TEXT_MAX];  /* what decided: "env reschedule:on-node-failure"; "none" */
+	char warning[POLICY_TEXT_MAX]; /* "" or what was not understood */
+};
+
+struct policy_label {
+	const char *key, *value;
+};
+
+struct policy policy_read(char *const *env, size_t n_env, const struct policy_label *labels, size_t n_labels);
+
+#endif

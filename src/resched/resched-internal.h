@@ -1,0 +1,65 @@
+/* What the machine's files share. */
+#ifndef RESCHED_RESCHED_INTERNAL_H
+#define RESCHED_RESCHED_INTERNAL_H
+
+#include "resched/resched.h"
+
+struct resched {
+	struct resched_settings settings;
+	char *cluster;
+	struct world world;
+	struct workload *workloads;
+	struct takeover *takeovers;
+	uint64_t next_effect;
+	bool brake, store_ok;
+	char *brake_reason, *store_reason;
+	bool world_changed; /* since the last turn: waiting takeovers plan again */
+	struct mono now;    /* of the turn or result under way */
+	struct wall wall;
+	struct resched_output out;
+	struct mono deadline;
+};
+
+#define OPERATOR_POLL_SEC 30 /* what waits for an operator is looked at again this often */
+#define STOP_SETTLE_SEC 30   /* an engine that answers so long after a container stopped: it was stopped on purpose */
+#define TAKEOVERS_KEPT 1000  /* of those that are over, in memory */
+
+struct workload *workload_find(const struct resched *r, const char *id);
+/* The takeover of it that is not over; NULL. */
+struct takeover *takeover_open(const struct resched *r, const struct workload *w);
+/* What it is made again from: its owner as last seen, or, until that was seen with all it is to have, the one before. NULL. */
+struct world_container *workload_subject(const struct resched *r, const struct workload *w);
+void workload_set_spec(struct workload *w, const struct world_container *c);
+/* It was started, and shows all that the one before had: addresses and restart policy. */
+bool container_is_complete(const struct resched *r, const struct workload *w, const struct world_container *c);
+/* Its node is given up: dead, or engine-only where that is configured to count, or confirmed by an operator. */
+bool node_is_lost(const struct resched *r, const struct world_node *n);
+struct span backoff(const struct resched *r, unsigned tries);
+
+struct effect *effect_new(struct resched *r, enum effect_kind kind, struct span deadline);
+void effect_emit(struct resched *r, struct effect *e); /* takes it */
+void log_nets(struct resched *r, const struct takeover *t, const char *step, const char *outcome, const char *detail);
+void wake_at(struct resched *r, struct mono t); /* a turn is needed then */
+/* What is on its way: one for each takeover that has a target, as plan.h wants it. Free the array. */
+size_t open_claims(const struct resched *r, const struct takeover *but, struct plan_claim **ret);
+void plan_for(const struct resched *r, const struct workload *w, const struct world_container *subject, const char *from,
+	      const char *pinned, const struct plan_claim *claims, size_t n_claims, struct plan_choice *ret);
+
+/* walk.c: one takeover as far as it goes in this turn. */
+void takeover_begin(struct resched *r, struct workload *w, const char *pinned);
+/* The owner was never verified, and the node that it was made on is back. */
+void takeover_resume(struct resched *r, struct workload *w);
+/* The old owner has lost its address, or was stopped for this: there is no way back to it. */
+bool takeover_is_past_return(const struct takeover *t);
+bool takeover_has_fenced(const struct takeover *t); /* a planned one has begun to take from the owner: it goes on */
+bool takeover_is_idle(const struct takeover *t);
+void takeover_walk(struct resched *r, struct takeover *t);
+void takeover_result(struct resched *r, struct takeover *t, const struct effect_result *result);
+
+/* clean.c: stale copies and returning nodes. */
+void clean_walk(struct resched *r, struct workload *w);
+bool clean_result(struct resched *r, struct workload *w, uint64_t effect, const struct effect_result *result); /* false: not its */
+void clean_node(struct resched *r, struct world_node *n);
+void clean_node_result(struct resched *r, struct world_node *n, const struct effect_result *result);
+
+#endif

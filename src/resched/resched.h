@@ -1,0 +1,122 @@
+/* The rescheduler: a pure state machine. Facts, verdicts, results and the time come in; effects and records to be written go out.
+ * It has no clock, does no I/O, and every decision of heir is taken here, so that the simulator drives all of it.
+ *
+ * A turn: feed what has happened (any number of calls), call resched_turn once, then write what is dirty, and only when that is on
+ * disk perform the effects. A crash is the same as a restart from what was written: resched_restore_* before the first turn. */
+#ifndef RESCHED_RESCHED_H
+#define RESCHED_RESCHED_H
+
+#include "base/wall.h"
+#include "resched/effect.h"
+#include "resched/plan.h"
+#include "resched/takeover.h"
+#include "resched/workload.h"
+
+struct resched_settings {
+	const char *cluster;
+	enum evidence fence; /* EVIDENCE_NONE: auto */
+	bool engine_only_move;
+	enum strategy strategy;
+	unsigned parallel, per_target, attempts;
+	struct span backoff_initial, backoff_cap;
+	bool keep_oldest;
+	bool stale_keep;
+	uint64_t seed;
+	/* Makes takeover IDs; a simulator's is repeatable. */
+	void (*make_id)(void *ctx, char text[ID_TEXT_MAX]);
+	void *ctx;
+};
+
+struct resched;
+
+struct resched *resched_new(const struct resched_settings *settings); /* the strings are copied */
+void resched_free(struct resched *r);
+
+/* ---- what comes in ---- */
+
+/* Every configured node, before anything else. */
+void resched_add_node(struct resched *r, const char *name, bool remote);
+/* Takes what is in facts and leaves it empty. */
+void resched_node_facts(struct resched *r, const char *node, struct node_facts *facts);
+void resched_verdict(struct resched *r, struct mono now, const char *node, enum node_verdict verdict, const char *reason,
+		     struct span hold);
+/* Its ID in the swarm, remembered from before this start; what the engine says itself goes before it. NULL is fine. */
+void resched_node_swarm(struct resched *r, const char *node, const char *id);
+void resched_node_removed(struct resched *r, const char *node, bool removed); /* from its swarm, by heir; remembered by the store */
+/* Takes c. Its addresses are kept from before where a container that does not run shows none. */
+void resched_container(struct resched *r, struct mono now, struct world_container *c);
+/* Seen to be absent on an engine that answers. */
+void resched_container_gone(struct resched *r, const char *node, const char *id);
+/* The whole list of an engine that answers: whatever is not in it is gone. */
+void resched_listed(struct resched *r, struct mono now, const char *node, const struct strs *ids);
+/* The storm brake's word: while held no takeover begins and none passes its point of no return. */
+void resched_brake(struct resched *r, bool hold, const char *reason);
+/* The store cannot be written: nothing may be begun. */
+void resched_store(struct resched *r, bool ok, const char *reason);
+void resched_result(struct resched *r, struct mono now, uint64_t effect, const struct effect_result *result);
+/* -EINVAL with the reason: no such node, or it answers. Also takes up again what waits for an operator there. */
+int resched_confirm_dead(struct resched *r, struct mono now, const char *node, struct err *err);
+
+/* Before the first turn; both are taken. Memory comes by resched_container. */
+void resched_restore_workload(struct resched *r, struct workload *w);
+void resched_restore_takeover(struct resched *r, struct takeover *t);
+
+/* ---- the turn, and what goes out ---- */
+
+void resched_turn(struct resched *r, struct mono now, struct wall wall);
+/* When to call the next turn if nothing happens; MONO_NEVER. */
+struct mono resched_deadline(const struct resched *r);
+
+/* One line of the IP log, for one address. Strings may be NULL; valid until the next turn. */
+struct resched_log {
+	char *takeover, *container, *network, *ip, *mac, *from, *to, *detail;
+	const char *step, *outcome, *evidence;
+	double seconds; /* since the takeover began; negative: absent */
+};
+
+struct resched_output {
+	struct effect **effects; /* owned: free each, or resched_output_clear */
+	size_t n_effects;
+	struct resched_log *logs;
+	size_t n_logs;
+	struct strs forgotten; /* workloads whose ledger entry is to be deleted */
+	struct strs settled;   /* "<node>/<id>" of containers whose settled flag became true */
+};
+
+void resched_take_output(struct resched *r, struct resched_output *ret);
+void resched_output_clear(struct resched_output *o);
+/* Calls for each record that changed since it was last called; clears the marks. */
+void resched_each_dirty(struct resched *r, void (*takeover)(void *ctx, const struct takeover *t),
+			void (*workload)(void *ctx, const struct workload *w), void *ctx);
+/* After a commit that failed: all open records are to be written again. */
+void resched_mark_dirty(struct resched *r);
+
+/* ---- to look at ---- */
+
+const struct world *resched_world(const struct resched *r);
+const struct workload *resched_workloads(const struct resched *r); /* head; next by hh.next */
+const struct takeover *resched_takeovers(const struct resched *r); /* head, in order of their begin */
+/* The one that it is of, as owner or as copy; NULL. */
+const struct workload *resched_workload_for(const struct resched *r, const struct world_container *c);
+const struct workload *resched_workload_of(const struct resched *r, const char *node, const char *id);
+bool resched_brake_holds(const struct resched *r, const char **ret_reason);
+/* Still needed to make a workload again. */
+bool resched_needs_memory(const struct resched *r, const char *node, const char *id);
+
+/* As it is to be made again: what is seen of a stale copy now, cut off and parked, is not that. NULL: nothing is remembered of it.
+ */
+const struct world_container *resched_memory(const struct resched *r, const char *node, const char *id);
+/* What is remembered of it is not to be overwritten by what is seen of it now. */
+bool resched_memory_is_frozen(const struct resched *r, const char *node, const char *id);
+
+/* What would happen to the container if its node died now; claims are others planned before. NULL reason: it would move. */
+struct resched_forecast {
+	struct plan_choice choice;
+	char *blocked; /* why it would not move at all; NULL */
+	enum evidence evidence;
+};
+void resched_forecast(struct resched *r, struct mono now, const struct world_container *c, const struct plan_claim *claims,
+		      size_t n_claims, struct resched_forecast *ret);
+void resched_forecast_clear(struct resched_forecast *f);
+
+#endif
