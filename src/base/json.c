@@ -31,8 +31,13 @@ int json_parse(const char *text, size_t len, const char *what, json_t **ret, str
 	json_error_t e;
 
 	json_t *j = json_loadb(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &e);
-	if (!j)
+	if (!j) {
+		/* "… near 'token'": what it quotes may be a secret. */
+		char *near = strstr(e.text, " near '");
+		if (near)
+			*near = '\0';
 		return err_set(err, -EINVAL, "%s: bad JSON at line %d column %d: %s", what, e.line, e.column, e.text);
+	}
 	*ret = j;
 	return 0;
 }
@@ -114,7 +119,7 @@ int json_get_strs(const json_t *obj, const char *path, struct strs *ret, struct 
 	int r = json_get_array(obj, path, &list, err);
 	if (r < 0)
 		return r;
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		if (!json_is_string(item))
 			return wrong_type(item, path, "array of strings", err);
 		strs_add(ret, json_string_value(item));

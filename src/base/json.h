@@ -1,5 +1,5 @@
-/* Strict reading of JSON from outside (jansson). A getter says what was wrong and where ("State.Running: expected boolean, got string");
- * absent and null are the same thing. Nothing here takes references unless it says so. */
+/* Strict reading of JSON from outside (jansson). A getter says what was wrong and where ("State.Running: expected boolean, got
+ * string"); absent and null are the same thing. Nothing here takes references unless it says so. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -26,7 +26,7 @@ int64_t json_int_or(const json_t *obj, const char *path, int64_t missing);
 bool json_bool_or(const json_t *obj, const char *path, bool missing);
 
 /* Strict getters: 0 and the value (default when absent), or -EINVAL with path and types. */
-int json_get_str(const json_t *obj, const char *path, const char **ret, struct err *err); /* NULL when absent; borrowed */
+int json_get_str(const json_t *obj, const char *path, const char **ret, struct err *err);  /* NULL when absent; borrowed */
 int json_get_int(const json_t *obj, const char *path, int64_t *ret, struct err *err);      /* 0 when absent */
 int json_get_bool(const json_t *obj, const char *path, bool *ret, struct err *err);        /* false when absent */
 int json_get_object(const json_t *obj, const char *path, json_t **ret, struct err *err);   /* NULL when absent; borrowed */

@@ -90,7 +90,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	for (const struct log_field *f = fields; f->kind != LOG_KIND_END; f++)
 		append_field(&b, f);
 	buf_puts(&b, "\n");
-	/* One write, so that lines of several processes on one pipe do not mix. A log that cannot be written is no reason to stop. */
+	/* One write, so that lines of several processes on one pipe do not mix. A log that cannot be written is no reason to stop.
+	 */
 	FILE *to = output ? output : stderr;
 	(void)fwrite(b.data, 1, b.len, to);
 	(void)fflush(to);

@@ -1,5 +1,5 @@
-/* The daemon's log: one event, one line, key=value, to stderr. Text is quoted and escaped where it needs to be, so that nothing from
- * outside can forge a line. When stderr goes to the systemd journal ($JOURNAL_STREAM) each line starts with its <priority>
+/* The daemon's log: one event, one line, key=value, to stderr. Text is quoted and escaped where it needs to be, so that nothing
+ * from outside can forge a line. When stderr goes to the systemd journal ($JOURNAL_STREAM) each line starts with its <priority>
  * (sd-daemon(3)) and has no time of its own. Secrets are never passed here.
  *
  *   log_info("node-dead", LOG_STR("node", name), LOG_INT("misses", 3));
@@ -37,7 +37,8 @@ struct log_field {
 /* fields ends with a LOG_KIND_END. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
-#define log_at(level, event, ...) log_write(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}})
+#define log_at(level, event, ...) \
+	log_write(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}})
 #define log_error(event, ...) log_at(LOG_LEVEL_ERROR, event, __VA_ARGS__)
 #define log_warning(event, ...) log_at(LOG_LEVEL_WARNING, event, __VA_ARGS__)
 #define log_info(event, ...) log_at(LOG_LEVEL_INFO, event, __VA_ARGS__)

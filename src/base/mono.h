@@ -24,9 +24,7 @@ static inline int64_t span_to_ms(struct span s) { return s.ns / 1000000; }
 static inline double span_to_sec(struct span s) { return (double)s.ns / 1e9; }
 static inline bool span_less(struct span a, struct span b) { return a.ns < b.ns; }
 
-static inline struct mono mono_add(struct mono t, struct span d) {
-	return t.ns == INT64_MAX ? t : (struct mono){t.ns + d.ns};
-}
+static inline struct mono mono_add(struct mono t, struct span d) { return t.ns == INT64_MAX ? t : (struct mono){t.ns + d.ns}; }
 static inline struct span mono_since(struct mono from, struct mono to) { return (struct span){to.ns - from.ns}; }
 static inline bool mono_reached(struct mono deadline, struct mono now) { return now.ns >= deadline.ns; }
 static inline struct mono mono_min(struct mono a, struct mono b) { return a.ns < b.ns ? a : b; }

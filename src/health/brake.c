@@ -49,3 +49,19 @@ struct brake_verdict brake_decide(const struct brake_counts *c) {
 	return verdict(false, "%u remote engine%s, %u of %u nodes lost", c->alive_remote,
 		       c->alive_remote == 1 ? " answers" : "s answer", c->lost, c->total);
 }
+
+bool brake_lingers(struct brake_storm *s, bool hold, bool lost_known, struct mono now, struct span settle) {
+	if (hold) {
+		s->over_nodes = s->over_nodes || lost_known;
+		s->since = (struct mono){0};
+		return false;
+	}
+	if (!s->over_nodes)
+		return false;
+	if (s->since.ns == 0)
+		s->since = now;
+	if (!mono_reached(mono_add(s->since, settle), now))
+		return true;
+	*s = (struct brake_storm){0};
+	return false;
+}

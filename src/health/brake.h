@@ -2,6 +2,8 @@
 #ifndef HEALTH_BRAKE_H
 #define HEALTH_BRAKE_H
 
+#include "base/mono.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -34,5 +36,17 @@ struct brake_verdict {
 };
 
 struct brake_verdict brake_decide(const struct brake_counts *c);
+
+/* After a storm the nodes come back one after the other, within a heartbeat or two: the first that answers must not make a case
+ * against those that are about to. So the brake lets go only when nothing has spoken for it as long as it takes to find a node
+ * dead. Embedded by its owner, zeroed at first. */
+struct brake_storm {
+	bool over_nodes;   /* it held while nodes that had been heard of were lost */
+	struct mono since; /* nothing speaks for it since then; zero: something does */
+};
+
+/* hold is what brake_decide says now; lost_known: a node that was heard of is lost. True while the brake must go on holding
+ * although hold is false. */
+bool brake_lingers(struct brake_storm *s, bool hold, bool lost_known, struct mono now, struct span settle);
 
 #endif

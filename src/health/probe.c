@@ -393,7 +393,10 @@ enum brake_witness prober_witness(const struct prober *p) {
 	const struct detector_settings *s = &p->settings;
 	if (!p->witness)
 		return BRAKE_WITNESS_NONE;
-	return witness_state(p->witness, (struct mono){mono_now().ns - 2 * (s->interval.ns + s->timeout.ns)});
+	/* Younger than any row of misses that makes a node dead: what the witness said before the cable was pulled is no proof
+	 * that it was not ours. */
+	int64_t window = (int64_t)(s->failures - 1) * s->interval.ns + s->timeout.ns / 2;
+	return witness_state(p->witness, (struct mono){mono_now().ns - window});
 }
 
 const struct prober_stats *prober_stats(const struct prober *p) { return &p->stats; }

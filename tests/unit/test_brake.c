@@ -56,9 +56,47 @@ static void every_case_is_decided_as_written(void **state) {
 	}
 }
 
+static struct mono at(int64_t s) { return (struct mono){s * 1000000000}; }
+
+static void after_a_storm_it_lingers_until_a_node_could_have_been_found_dead(void **state) {
+	(void)state;
+	struct brake_storm s = {0};
+
+	assert_false(brake_lingers(&s, true, true, at(10), span_sec(4)));
+	assert_true(brake_lingers(&s, false, true, at(12), span_sec(4)));
+	assert_true(brake_lingers(&s, false, true, at(15), span_sec(4)));
+	assert_false(brake_lingers(&s, false, true, at(16), span_sec(4)));
+	assert_false(brake_lingers(&s, false, true, at(17), span_sec(4)));
+}
+
+static void storm_that_returns_begins_anew(void **state) {
+	(void)state;
+	struct brake_storm s = {0};
+
+	assert_false(brake_lingers(&s, true, true, at(10), span_sec(4)));
+	assert_true(brake_lingers(&s, false, true, at(12), span_sec(4)));
+	assert_false(brake_lingers(&s, true, false, at(13), span_sec(4)));
+	assert_true(brake_lingers(&s, false, true, at(16), span_sec(4)));
+	assert_true(brake_lingers(&s, false, true, at(19), span_sec(4)));
+	assert_false(brake_lingers(&s, false, true, at(20), span_sec(4)));
+}
+
+/* All are unknown, none is lost: whoever is found dead then was asked often enough. */
+static void start_of_the_manager_is_no_storm(void **state) {
+	(void)state;
+	struct brake_storm s = {0};
+
+	assert_false(brake_lingers(&s, true, false, at(10), span_sec(4)));
+	assert_false(brake_lingers(&s, false, false, at(11), span_sec(4)));
+	assert_false(brake_lingers(&s, false, true, at(12), span_sec(4)));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_case_is_decided_as_written),
+		cmocka_unit_test(after_a_storm_it_lingers_until_a_node_could_have_been_found_dead),
+		cmocka_unit_test(storm_that_returns_begins_anew),
+		cmocka_unit_test(start_of_the_manager_is_no_storm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

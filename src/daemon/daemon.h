@@ -1,0 +1,120 @@
+/* What the daemon's files share: heird's one big object. The shell around the pure machine:
+ *
+ *   observe.c  engines → facts → machine          turn.c    machine → store → effects
+ *   runner.c   effects → engines, overlay → results          api.c     machine → JSON → clients
+ */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include "config/config.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+#include "health/brake.h"
+#include "health/probe.h"
+#include "http/server.h"
+#include "net/overlay/overlay.h"
+#include "resched/resched.h"
+#include "store/store.h"
+
+#include <uthash.h>
+#include <uv.h>
+
+struct daemon;
+struct observer;
+
+/* One configured engine and what watches it. */
+struct daemon_node {
+	struct daemon *daemon;
+	const struct config_engine *config;
+	struct engine *engine;
+	struct engine_events *events;
+	struct probe *probe;
+	struct observer *observer;
+	bool remote;
+	bool serves;        /* takes part: was logged as such */
+	bool warned;        /* the first trouble since it last was well has been logged */
+	char *overlay;      /* "swarm", "kv" or "none"; of node ls */
+	char *swarm_record; /* what is needed to give it its place in the swarm back, after heir took it out; NULL */
+};
+
+/* An opted-in container as the store remembers it. */
+struct memory {
+	char *key; /* "<node>/<id>" */
+	char *node, *id;
+	json_t *inspect;
+	uint64_t hash; /* of the document written last */
+	bool dirty;
+	UT_hash_handle hh;
+};
+
+struct daemon {
+	uv_loop_t *loop;
+	struct config *config;
+	struct http_client *http;
+	struct http_server *server;
+	struct store *store;
+	struct resched *machine;
+	struct prober *prober;
+	struct overlay_cluster overlay;
+	struct daemon_node *nodes;
+	size_t n_nodes;
+	struct memory *memory; /* by key */
+	struct {               /* engines that are asked for everything; observe.c */
+		struct observer *waiting;
+		unsigned under_way;
+	} refreshes;
+	struct { /* turn.c */
+		uv_idle_t idle;
+		uv_timer_t timer, retry, trim;
+		struct store_batch *batch; /* collected since the last commit */
+		struct turn_deletion *deletions;
+		struct turn_commit *failed; /* commits that are to be tried again */
+		bool store_ok;
+		char *store_reason;
+	} turn;
+	uv_timer_t brake_timer;
+	struct brake_storm storm;
+	struct run *runs;   /* effects under way; runner.c */
+	struct tail *tails; /* followers of the log; api.c */
+	bool operator_go;   /* the storm brake was released by hand, until it lets go by itself */
+	bool stopping;
+};
+
+struct daemon_node *daemon_node(const struct daemon *d, const char *name);
+bool daemon_node_answers(const struct daemon *d, const struct daemon_node *n);
+
+/* main.c */
+void daemon_brake_update(struct daemon *d);
+
+/* turn.c: a turn of the machine at the end of this turn of the loop. */
+void turn_init(struct daemon *d);
+void turn_wake(struct daemon *d);
+void turn_close(struct daemon *d);
+/* With the next commit. */
+void turn_delete(struct daemon *d, enum store_table table, const char *key);
+
+/* observe.c */
+void observe_begin(struct daemon_node *n);
+void observe_end(struct daemon_node *n);
+void observe_alive(struct daemon_node *n);                     /* it answers (again): ask for everything */
+void observe_container(struct daemon_node *n, const char *id); /* look at it again */
+void observe_images(struct daemon_node *n);
+int observe_load(struct daemon *d, struct err *err);                    /* memory from the store */
+void observe_write_memory(struct daemon *d, struct store_batch *batch); /* what is dirty */
+void observe_mark_memory(struct daemon *d);                             /* all of it, after a failed commit */
+void observe_forget(struct daemon *d);                                  /* at the very end */
+void observe_settled(struct daemon *d, const char *key);
+const json_t *observe_spec(const struct daemon *d, const char *node, const char *id); /* borrowed; NULL */
+
+/* runner.c: takes the effect; its result comes to the machine later. */
+void runner_perform(struct daemon *d, struct effect *e);
+void runner_close(struct daemon *d);
+void runner_not_done(struct daemon *d, const struct effect *e, const char *why);
+
+/* api.c */
+int api_start(struct daemon *d, struct err *err);
+void api_log_written(struct daemon *d); /* new lines are in the store: followers read on */
+void api_close(struct daemon *d);
+void api_forget(struct daemon *d); /* after the store is closed: reads that never came back */
+
+#endif

@@ -1,0 +1,432 @@
+/* heird: the manager. This file starts and stops everything; what happens in between is daemon.h's map. */
+#include "base/alloc.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/restore.h"
+#include "daemon/url.h"
+#include "health/brake.h"
+#include "store/sqlite.h"
+
+#include <argp.h>
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+/* ---- small things that every file uses ---- */
+
+struct daemon_node *daemon_node(const struct daemon *d, const char *name) {
+	for (size_t i = 0; name && i < d->n_nodes; i++)
+		if (strcmp(d->nodes[i].config->name, name) == 0)
+			return &d->nodes[i];
+	return NULL;
+}
+
+bool daemon_node_answers(const struct daemon *d, const struct daemon_node *n) {
+	(void)d;
+	if (!n->probe)
+		return false;
+	enum health_verdict v = probe_verdict(n->probe);
+	return v == HEALTH_ALIVE || v == HEALTH_SUSPECT || v == HEALTH_RECOVERING;
+}
+
+/* ---- brake ---- */
+
+static void count_node(const struct daemon_node *n, struct brake_counts *c) {
+	switch (probe_verdict(n->probe)) {
+	case HEALTH_ALIVE:
+		c->alive_remote += n->remote;
+		c->alive_local += !n->remote;
+		return;
+	case HEALTH_RECOVERING:
+		return;
+	default:
+		/* A suspect counts as lost: when several hosts go at once the first verdict must not run ahead of the others'. */
+		c->lost++;
+	}
+}
+
+static bool is_known_lost(const struct daemon_node *n) {
+	enum health_verdict v = probe_verdict(n->probe);
+	return v == HEALTH_DEAD || v == HEALTH_SUSPECT || v == HEALTH_ENGINE_ONLY;
+}
+
+/* As long as it takes to find a node dead. */
+static struct span settling_time(const struct config *c) {
+	return (struct span){c->heartbeat.interval.ns * c->heartbeat.failures + c->heartbeat.timeout.ns};
+}
+
+static void let_linger(struct daemon *d, struct brake_verdict *v, bool operator_go) {
+	bool lost = false;
+
+	for (size_t i = 0; i < d->n_nodes; i++)
+		lost = lost || is_known_lost(&d->nodes[i]);
+	if (operator_go)
+		d->storm = (struct brake_storm){0};
+	else if (brake_lingers(&d->storm, v->hold, lost, mono_now(), settling_time(d->config)))
+		*v = (struct brake_verdict){.hold = true,
+					    .reason = "the storm is over: waiting for nodes that are about to come back"};
+}
+
+void daemon_brake_update(struct daemon *d) {
+	struct brake_counts counts = {
+		.total = (unsigned)d->n_nodes,
+		.witness = prober_witness(d->prober),
+		.max_lost = {.value = (unsigned)d->config->brake.max_lost, .percent = d->config->brake.max_lost_percent},
+		.operator_go = d->operator_go,
+	};
+	bool go = d->operator_go;
+	const char *before;
+
+	for (size_t i = 0; i < d->n_nodes; i++)
+		count_node(&d->nodes[i], &counts);
+	struct brake_verdict v = brake_decide(&counts);
+	counts.operator_go = false;
+	d->operator_go = d->operator_go && brake_decide(&counts).hold;
+	let_linger(d, &v, go);
+	bool held = resched_brake_holds(d->machine, &before);
+	if (v.hold != held)
+		log_at(v.hold ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v.hold ? "brake-holds" : "brake-released",
+		       LOG_STR("reason", v.reason), LOG_INT("lost", counts.lost), LOG_INT("of", counts.total));
+	resched_brake(d->machine, v.hold, v.reason);
+	if (v.hold != held)
+		turn_wake(d);
+}
+
+static void on_brake_timer(uv_timer_t *timer) { daemon_brake_update(timer->data); }
+
+/* ---- health ---- */
+
+static_assert((int)HEALTH_ALIVE == (int)NODE_ALIVE && (int)HEALTH_DEAD == (int)NODE_DEAD &&
+		      (int)HEALTH_VERDICT_MAX == (int)NODE_VERDICT_MAX,
+	      "verdicts are the same list");
+
+static void log_verdict(const struct daemon_node *n, const struct probe_change *change) {
+	static const enum log_level levels[] = {
+		[HEALTH_UNKNOWN] = LOG_LEVEL_INFO,        [HEALTH_ALIVE] = LOG_LEVEL_INFO,   [HEALTH_SUSPECT] = LOG_LEVEL_INFO,
+		[HEALTH_ENGINE_ONLY] = LOG_LEVEL_WARNING, [HEALTH_DEAD] = LOG_LEVEL_WARNING, [HEALTH_RECOVERING] = LOG_LEVEL_INFO,
+	};
+	const char *next = change->to != HEALTH_ENGINE_ONLY ? NULL
+			   : n->daemon->config->takeover.engine_only == CONFIG_ENGINE_ONLY_MOVE
+				   ? "its containers are taken over, as configured"
+				   : "its host answers, so its containers probably still serve: nothing is taken over";
+
+	log_at(levels[change->to], "node", LOG_STR("node", n->config->name), LOG_STR("from", health_verdict_name(change->from)),
+	       LOG_STR("to", health_verdict_name(change->to)), LOG_STR("reason", change->reason), LOG_STR("next", next));
+}
+
+static void verdict_changed(void *user, struct probe *p, const struct probe_change *change) {
+	struct daemon *d = user;
+	struct daemon_node *n = probe_user(p);
+
+	log_verdict(n, change);
+	daemon_brake_update(d); /* first: what it forbids must not begin by this verdict */
+	resched_verdict(d->machine, change->at, n->config->name, (enum node_verdict)change->to, change->reason,
+			detector_hold_down(probe_detector(p), change->at));
+	bool was_down = change->from == HEALTH_UNKNOWN || change->from == HEALTH_DEAD || change->from == HEALTH_ENGINE_ONLY;
+	if (was_down && (change->to == HEALTH_ALIVE || change->to == HEALTH_RECOVERING))
+		observe_alive(n);
+	turn_wake(d);
+}
+
+/* ---- overlay's view of the cluster ---- */
+
+static struct engine *nth_manager(void *ctx, size_t i) {
+	struct daemon *d = ctx;
+
+	for (size_t k = 0; k < d->n_nodes; k++) {
+		const struct world_node *n = world_node(resched_world(d->machine), d->nodes[k].config->name);
+		if (n && n->facts.swarm_manager && probe_verdict(d->nodes[k].probe) == HEALTH_ALIVE && i-- == 0)
+			return d->nodes[k].engine;
+	}
+	return NULL;
+}
+
+static struct engine *engine_of(void *ctx, const char *node) {
+	struct daemon_node *n = daemon_node(ctx, node);
+	return n ? n->engine : NULL;
+}
+
+struct remembering {
+	void (*written)(void *user, int result);
+	void *user;
+};
+
+static void remembered(void *user, int result, const struct err *err) {
+	struct remembering *r = user;
+	(void)err;
+	r->written(r->user, result);
+	free(r);
+}
+
+static void remember_node(void *ctx, const char *node, const char *json_text, void (*written)(void *user, int result), void *user) {
+	struct daemon *d = ctx;
+	struct daemon_node *n = daemon_node(d, node);
+	struct store_batch *batch = store_batch_new();
+	struct remembering *r = xnew(struct remembering);
+
+	*r = (struct remembering){written, user};
+	if (n)
+		xstr_replace(&n->swarm_record, json_text);
+	resched_node_removed(d->machine, node, true);
+	store_batch_put(batch, STORE_NODE, node, json_text);
+	store_commit(d->store, batch, remembered, r);
+}
+
+/* ---- start ---- */
+
+static int add_node(struct daemon *d, struct daemon_node *n, const struct config_engine *config, struct err *err) {
+	const struct http_tls tls = {.ca = config->tls_ca, .cert = config->tls_cert, .key = config->tls_key};
+	char host[256];
+	unsigned port;
+
+	n->daemon = d;
+	n->config = config;
+	int r = engine_new(d->http, config->name, config->url, config->tls_ca ? &tls : NULL, &n->engine, err);
+	if (r < 0)
+		return r;
+	bool tcp = url_host_port(config->url, host, sizeof(host), &port);
+	n->remote = config->local == CONFIG_LOCAL_UNKNOWN ? tcp && !url_host_is_ours(host) : config->local == CONFIG_LOCAL_NO;
+	resched_add_node(d->machine, config->name, n->remote);
+	n->probe = prober_add(d->prober, n->engine, tcp ? host : NULL, tcp ? port : 0, n);
+	observe_begin(n);
+	if (config->agent_url)
+		log_warning("agent-ignored", LOG_STR("node", config->name),
+			    LOG_STR("reason", "this version has no agents: peers follow the engines' gossip"));
+	return 0;
+}
+
+static void make_id(void *ctx, char text[ID_TEXT_MAX]) {
+	(void)ctx;
+	id_random(text);
+}
+
+static struct resched *make_machine(const struct config *c) {
+	static const enum evidence fences[] = {
+		[CONFIG_FENCE_AUTO] = EVIDENCE_NONE,
+		[CONFIG_FENCE_PRESUMED] = EVIDENCE_PRESUMED,
+		[CONFIG_FENCE_QUARANTINED] = EVIDENCE_QUARANTINED,
+		[CONFIG_FENCE_STOPPED] = EVIDENCE_STOPPED,
+	};
+	static const enum strategy strategies[] = {
+		[CONFIG_STRATEGY_SPREAD] = STRATEGY_SPREAD,
+		[CONFIG_STRATEGY_BINPACK] = STRATEGY_BINPACK,
+		[CONFIG_STRATEGY_RANDOM] = STRATEGY_RANDOM,
+	};
+	const struct resched_settings settings = {
+		.cluster = c->cluster,
+		.fence = fences[c->takeover.fence],
+		.engine_only_move = c->takeover.engine_only == CONFIG_ENGINE_ONLY_MOVE,
+		.strategy = strategies[c->placement.strategy],
+		.parallel = (unsigned)c->takeover.parallel,
+		.per_target = (unsigned)c->takeover.per_target,
+		.attempts = (unsigned)c->takeover.attempts,
+		.backoff_initial = c->takeover.backoff_initial,
+		.backoff_cap = c->takeover.backoff_cap,
+		.keep_oldest = c->on_return.keep == CONFIG_KEEP_OLDEST,
+		.stale_keep = c->on_return.stale == CONFIG_STALE_KEEP,
+		.seed = (uint64_t)mono_now().ns,
+		.make_id = make_id,
+	};
+	return resched_new(&settings);
+}
+
+static int start_prober(struct daemon *d, struct err *err) {
+	const struct config *c = d->config;
+	const struct detector_settings settings = {
+		.interval = c->heartbeat.interval,
+		.timeout = c->heartbeat.timeout,
+		.failures = (unsigned)c->heartbeat.failures,
+		.recover = (unsigned)c->heartbeat.recover,
+	};
+	struct strs witnesses = {0};
+
+	d->prober = prober_new(d->loop, &settings, verdict_changed, d);
+	for (size_t i = 0; i < c->brake.witness.n; i++)
+		strs_add(&witnesses,
+			 strncmp(c->brake.witness.v[i], "tcp://", 6) == 0 ? c->brake.witness.v[i] + 6 : c->brake.witness.v[i]);
+	int r = witnesses.n ? prober_set_witnesses(d->prober, &witnesses, err) : 0;
+	strs_clear(&witnesses);
+	return r;
+}
+
+static int start(struct daemon *d, struct err *err) {
+	const struct config *c = d->config;
+
+	int r = sqlite_store_open(d->loop, c->state, c->cluster, &d->store, err);
+	if (r == 0)
+		r = http_client_new(d->loop, &d->http, err);
+	if (r < 0)
+		return r;
+	turn_init(d);
+	uv_timer_init(d->loop, &d->brake_timer);
+	d->brake_timer.data = d;
+	d->machine = make_machine(c);
+	d->overlay = (struct overlay_cluster){
+		.http = d->http,
+		.remove_node = c->swarm.remove_node,
+		.manager = nth_manager,
+		.engine = engine_of,
+		.remember = remember_node,
+		.ctx = d,
+	};
+	strs_copy(&d->overlay.control, &c->swarm.control);
+	r = start_prober(d, err);
+	d->nodes = xnew_n(struct daemon_node, c->engine_count);
+	for (size_t i = 0; r == 0 && i < c->engine_count; i++) {
+		d->n_nodes = i + 1;
+		r = add_node(d, &d->nodes[i], &c->engines[i], err);
+	}
+	if (r == 0)
+		r = restore_all(d, err);
+	if (r == 0)
+		r = api_start(d, err);
+	if (r < 0)
+		return r;
+	daemon_brake_update(d);
+	/* A witness comes and goes without any verdict changing. */
+	uint64_t interval = (uint64_t)span_to_ms(c->heartbeat.interval);
+	uv_timer_start(&d->brake_timer, on_brake_timer, interval, interval);
+	return 0;
+}
+
+/* ---- stop ---- */
+
+static void stop(struct daemon *d) {
+	d->stopping = true;
+	api_close(d);
+	prober_free(d->prober);
+	runner_close(d); /* before the engines whose calls it holds */
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		struct daemon_node *n = &d->nodes[i];
+		engine_events_free(n->events);
+		engine_free(n->engine);
+	}
+	for (size_t i = 0; i < d->n_nodes; i++)
+		observe_end(&d->nodes[i]);
+	if (d->machine) {
+		turn_close(d);
+		uv_close((uv_handle_t *)&d->brake_timer, NULL);
+	}
+	store_close(d->store);
+	http_client_free(d->http);
+}
+
+static void free_all(struct daemon *d) {
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		free(d->nodes[i].overlay);
+		free(d->nodes[i].swarm_record);
+	}
+	free(d->nodes);
+	api_forget(d);
+	observe_forget(d);
+	resched_free(d->machine);
+	strs_clear(&d->overlay.control);
+	config_free(d->config);
+}
+
+static void on_signal(uv_signal_t *signal, int number) {
+	log_info("stopping", LOG_INT("signal", number), LOG_STR("next", "what is under way is finished after the next start"));
+	uv_stop(signal->loop);
+}
+
+static int serve(struct config *config) {
+	struct daemon d = {.config = config, .loop = uv_default_loop()};
+	struct err err = {0};
+	uv_signal_t term, interrupt;
+
+	uv_signal_init(d.loop, &term);
+	uv_signal_init(d.loop, &interrupt);
+	int r = start(&d, &err);
+	if (r < 0) {
+		log_error("start", LOG_STR("error", err.msg));
+	} else {
+		uv_signal_start(&term, on_signal, SIGTERM);
+		uv_signal_start(&interrupt, on_signal, SIGINT);
+		log_info("started", LOG_STR("version", HEIR_VERSION), LOG_STR("cluster", config->cluster),
+			 LOG_INT("engines", d.n_nodes), LOG_INT("epoch", store_epoch(d.store)), LOG_STR("api", config->api));
+		(void)sd_notify(0, "READY=1"); /* without systemd there is nobody to tell */
+		uv_run(d.loop, UV_RUN_DEFAULT);
+	}
+	uv_close((uv_handle_t *)&term, NULL);
+	uv_close((uv_handle_t *)&interrupt, NULL);
+	stop(&d);
+	uv_run(d.loop, UV_RUN_DEFAULT); /* until every handle is closed and a commit under way is on disk */
+	free_all(&d);
+	uv_loop_close(d.loop);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- command line ---- */
+
+struct arguments {
+	const char *config;
+	bool check;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case 'c':
+		a->config = arg;
+		return 0;
+	case 'k':
+		a->check = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_usage(state);
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->config)
+			argp_error(state, "--config FILE is required");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* A thousand engines are two thousand sockets: as many as we are allowed. */
+static void raise_file_limit(void) {
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit); /* it is seen when sockets run out, and said then */
+	}
+}
+
+int main(int argc, char **argv) {
+	static const struct argp_option options[] = {
+		{"config", 'c', "FILE", 0, "Configuration (YAML)", 0},
+		{"check", 'k', NULL, 0, "Only check the configuration", 0},
+		{0},
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.doc = "Watches Docker engines and moves containers of a failed host, with their addresses."};
+	struct arguments a = {0};
+	struct config *config;
+	struct err err;
+
+	argp_program_version = "heird " HEIR_VERSION;
+	argp_err_exit_status = EX_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (config_load(a.config, &config, &err) < 0) {
+		fprintf(stderr, "heird: %s\n", err.msg);
+		return EX_USAGE;
+	}
+	if (a.check) {
+		printf("%s: ok, %zu engines\n", a.config, config->engine_count);
+		config_free(config);
+		return EXIT_SUCCESS;
+	}
+	log_set_level(config->log.level);
+	raise_file_limit();
+	signal(SIGPIPE, SIG_IGN);
+	return serve(config);
+}

@@ -1,0 +1,517 @@
+/* What people see: the manager's JSON in, text out. */
+#include "cli/cli.h"
+#include "cli/text.h"
+
+#include "base/alloc.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+#define TAKEOVER \
+	"{\"id\": \"3f2a9c0d11e4b7a8\", \"workload\": \"prod/4fa6e0f0c6786287e131c3852c58a2e01cc697a68231826813597e4994f1d6e2\", " \
+	"\"generation\": 2," \
+	" \"container\": \"web\", \"from\": \"h1\", \"to\": \"h2\", \"state\": \"done\", \"reason\": null, \"warnings\": [\"rows " \
+	"follow gossip\"]," \
+	" \"evidence\": \"presumed\", \"published\": null, \"started\": \"2026-01-02T03:04:05.678Z\", \"finished\": " \
+	"\"2026-01-02T03:04:06.228Z\"," \
+	" \"seconds\": 0.55, \"networks\": [{\"name\": \"ov\", \"ip\": \"10.20.0.50\", \"ip6\": null, \"mac\": " \
+	"\"02:42:0a:14:00:32\", \"kept\": true}]," \
+	" \"steps\": [{\"name\": \"plan\", \"outcome\": \"ok\", \"seconds\": 0, \"detail\": \"h2 has the network and the image; " \
+	"h3 was rejected because" \
+	" the published port 8080 is taken there by container other\"}," \
+	" {\"name\": \"release\", \"outcome\": \"retried\", \"seconds\": 0.02, \"detail\": null}]}"
+#define FAILED \
+	"{\"id\": \"4f2a9c0d11e4b7a8\", \"workload\": \"prod/5f\", \"generation\": 3, \"container\": \"db\", \"from\": \"h1\", " \
+	"\"to\": null," \
+	" \"state\": \"needs-operator\", \"reason\": \"no control socket can be reached\", \"warnings\": [], \"evidence\": null, " \
+	"\"published\": false," \
+	" \"started\": \"2026-01-02T03:04:05Z\", \"finished\": null, \"seconds\": null, \"networks\": [], \"steps\": []}"
+
+static json_t *parse(const char *json) {
+	struct err err = {0};
+	json_t *j = NULL;
+	if (json_parse(json, strlen(json), "fixture", &j, &err) < 0)
+		fail_msg("%s", err.msg);
+	return j;
+}
+
+static char *render(cli_render_fn *how, const char *json, enum cli_format format, bool quiet) {
+	json_t *answer CLEANUP_JSON = parse(json);
+	char *text = NULL;
+	size_t len = 0;
+	struct cli cli = {.format = format, .quiet = quiet, .out = open_memstream(&text, &len)};
+
+	cli_print(&cli, answer, how);
+	fclose(cli.out);
+	return text;
+}
+
+static void assert_rendered(cli_render_fn *how, const char *json, const char *expected) {
+	char *text CLEANUP_FREE = render(how, json, CLI_TABLE, false);
+	assert_string_equal(text, expected);
+}
+
+static void status_names_what_needs_attention(void **state) {
+	(void)state;
+	assert_rendered(cli_render_status,
+			"{\"version\": \"0.1.0\", \"cluster\": \"prod\", \"epoch\": 3, \"store\": \"failing: disk full\","
+			" \"brake\": {\"held\": true, \"reason\": \"3 of 4 nodes are lost\"}, \"nodes\": {\"alive\": 1, "
+			"\"suspect\": 0, \"dead\": 3},"
+			" \"takeovers\": {\"running\": 0, \"waiting\": 2}, \"warnings\": [\"h2: agents are not supported\"]}",
+			"  cluster        prod\n"
+			"  version        0.1.0\n"
+			"  epoch          3\n"
+			"  store          failing: disk full\n"
+			"  brake          HELD: 3 of 4 nodes are lost (`heir go` releases it)\n"
+			"  nodes          1 alive, 3 dead\n"
+			"  takeovers      2 waiting\n"
+			"warnings:\n"
+			"  h2: agents are not supported\n");
+}
+
+static void nodes_are_a_table_and_absent_values_a_dash(void **state) {
+	(void)state;
+	assert_rendered(cli_render_nodes,
+			"[{\"name\": \"h1\", \"url\": \"tcp://10.99.0.11:2375\", \"state\": \"alive\", \"version\": \"20.10.24\", "
+			"\"overlay\": \"swarm\","
+			" \"containers\": 12, \"agent\": \"none\"}, {\"name\": \"h2\", \"url\": \"tcp://10.99.0.12:2376\", "
+			"\"state\": \"engine-only\","
+			" \"version\": null, \"overlay\": null, \"containers\": 0, \"agent\": \"none\"}]",
+			"NAME STATE       VERSION  OVERLAY CONTAINERS AGENT URL\n"
+			"h1   alive       20.10.24 swarm   12         none  tcp://10.99.0.11:2375\n"
+			"h2   engine-only -        -       0          none  tcp://10.99.0.12:2376\n");
+}
+
+static void a_node_shows_its_networks_and_stale_copies(void **state) {
+	(void)state;
+	assert_rendered(cli_render_node,
+			"{\"name\": \"h1\", \"state\": \"returning\", \"labels\": {\"zone\": \"a\"}, \"networks\": [\"ov\"],"
+			" \"stale\": [{\"container\": \"web\", \"generation\": 1}], \"reason\": null}",
+			"h1\n"
+			"  state          returning\n"
+			"  labels         zone=a\n"
+			"networks:\n"
+			"  ov\n"
+			"stale copies:\n"
+			"  container=web, generation=1\n");
+}
+
+static void containers_show_all_their_addresses(void **state) {
+	(void)state;
+	assert_rendered(cli_render_containers,
+			"[{\"name\": \"web\", \"id\": \"4fa6e0f0c6786287e131\", \"workload\": \"prod/4fa6\", \"node\": \"h1\", "
+			"\"policy\": \"on-node-failure\","
+			" \"generation\": 1, \"state\": \"running\", \"networks\": [{\"name\": \"ov\", \"ip\": \"10.20.0.50\", "
+			"\"ip6\": null},"
+			" {\"name\": \"back\", \"ip\": \"10.30.0.7\", \"ip6\": \"fd00::7\"}]}]",
+			"NAME ID           NODE STATE   POLICY          GEN ADDRESSES\n"
+			"web  4fa6e0f0c678 h1   running on-node-failure 1   ov 10.20.0.50, back 10.30.0.7 fd00::7\n");
+}
+
+static void takeovers_are_a_table_with_the_reasons_below(void **state) {
+	(void)state;
+	assert_rendered(cli_render_takeovers, "[" TAKEOVER "," FAILED "]",
+			"ID               CONTAINER WAY      STATE          STARTED              TOOK   ADDRESSES\n"
+			"3f2a9c0d11e4b7a8 web       h1 -> h2 done           2026-01-02T03:04:05Z 0.55 s ov 10.20.0.50\n"
+			"4f2a9c0d11e4b7a8 db        h1 -> -  needs-operator 2026-01-02T03:04:05Z -      -\n"
+			"4f2a9c0d11e4b7a8 needs-operator: no control socket can be reached\n");
+}
+
+static void a_takeover_tells_its_story_within_100_columns(void **state) {
+	(void)state;
+	assert_rendered(cli_render_takeover, TAKEOVER,
+			"takeover 3f2a9c0d11e4b7a8: done\n"
+			"  container      web\n"
+			"  workload       prod/4fa6e0f0c6786287e131c3852c58a2e01cc697a68231826813597e4994f1d6e2\n"
+			"  generation     2\n"
+			"  from           h1\n"
+			"  to             h2\n"
+			"  evidence       presumed\n"
+			"  started        2026-01-02T03:04:05.678Z\n"
+			"  finished       2026-01-02T03:04:06.228Z\n"
+			"  took           0.55 s\n"
+			"  NETWORK IP         IP6 MAC               ADDRESS\n"
+			"  ov      10.20.0.50 -   02:42:0a:14:00:32 kept\n"
+			"  STEP    OUTCOME TOOK   DETAIL\n"
+			"  plan    ok      0.00 s h2 has the network and the image; h3 was rejected because the published\n"
+			"                         port 8080 is taken there by container other\n"
+			"  release retried 0.02 s -\n"
+			"warnings:\n"
+			"  rows follow gossip\n");
+}
+
+static void an_address_that_was_not_kept_cannot_be_overlooked(void **state) {
+	(void)state;
+	char *text CLEANUP_FREE =
+		render(cli_render_takeover, "{\"networks\": [{\"name\": \"ov\", \"ip\": \"10.20.0.50\", \"kept\": false}]}",
+		       CLI_TABLE, false);
+	assert_non_null(strstr(text, "NOT KEPT"));
+}
+
+static void an_event_is_one_line(void **state) {
+	(void)state;
+	assert_rendered(cli_render_event,
+			"{\"time\": \"2026-01-02T03:04:05.678Z\", \"takeover\": \"3f\", \"container\": \"web\", \"network\": "
+			"\"ov\", \"ip\": \"10.20.0.50\","
+			" \"mac\": null, \"from\": \"h1\", \"to\": \"h2\", \"step\": \"release\", \"outcome\": \"ok\", "
+			"\"evidence\": \"presumed\","
+			" \"seconds\": 0.021, \"detail\": \"two\\nlines\"}",
+			"2026-01-02T03:04:05.678Z web release: ok, h1 -> h2, ov, 10.20.0.50, presumed, two\\u{a}lines, 0.02 s\n");
+}
+
+static void an_explanation_names_every_rejected_node(void **state) {
+	(void)state;
+	assert_rendered(cli_render_explain,
+			"{\"container\": \"web\", \"workload\": \"prod/4fa6\", \"policy\": \"on-node-failure\", \"policy_source\": "
+			"\"env\", \"movable\": true,"
+			" \"reasons\": [], \"node\": \"h1\", \"generation\": 1, \"would\": {\"target\": \"h2\", \"rejected\": "
+			"[{\"node\": \"h3\","
+			" \"reason\": \"port 8080 is taken\"}]}, \"takeovers\": []}",
+			"web\n"
+			"  workload       prod/4fa6\n"
+			"  node           h1\n"
+			"  generation     1\n"
+			"  policy         on-node-failure\n"
+			"  policy_source  env\n"
+			"  movable        yes\n"
+			"if h1 died now, h2 would take it over\n"
+			"nodes that cannot take it:\n"
+			"  h3             port 8080 is taken\n");
+	assert_rendered(cli_render_explain, "{\"container\": \"db\", \"movable\": false, \"reasons\": [\"it has a local volume\"]}",
+			"db\n"
+			"  movable        no\n"
+			"it is not moved, because:\n"
+			"  it has a local volume\n");
+}
+
+static void a_drill_says_what_would_happen(void **state) {
+	(void)state;
+	assert_rendered(cli_render_drill,
+			"{\"node\": \"h1\", \"containers\": [{\"container\": \"web\", \"policy\": \"on-node-failure\", \"target\": "
+			"\"h2\", \"reason\": null,"
+			" \"networks\": [{\"name\": \"ov\", \"ip\": \"10.20.0.50\"}], \"evidence\": \"presumed\", \"state\": "
+			"\"would-move\"},"
+			" {\"container\": \"db\", \"policy\": \"no\", \"target\": null, \"reason\": \"did not opt in\", "
+			"\"networks\": [], \"evidence\": null,"
+			" \"state\": \"not-opted-in\"}], \"brake\": {\"held\": true, \"reason\": \"2 of 3 nodes would be lost\"}, "
+			"\"changes\": true}",
+			"if h1 died now:\n"
+			"CONTAINER WHAT         TARGET EVIDENCE ADDRESSES, REASON\n"
+			"web       would-move   h2     presumed ov 10.20.0.50\n"
+			"db        not-opted-in -      -        did not opt in\n"
+			"the storm brake would hold it: 2 of 3 nodes would be lost\n");
+}
+
+static void a_drill_ends_with_2_only_when_something_would_change(void **state) {
+	(void)state;
+	static const struct {
+		const char *json;
+		bool changes;
+	} cases[] = {
+		{"{\"changes\": true, \"containers\": []}", true},
+		{"{\"changes\": false, \"containers\": [{\"state\": \"not-opted-in\"}]}", false},
+		{"{\"changes\": false, \"containers\": [{\"state\": \"blocked\"}]}", true},
+		{"{\"changes\": false, \"containers\": [{\"state\": \"would-wait\"}]}", true},
+		{"{}", false},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		json_t *answer CLEANUP_JSON = parse(cases[i].json);
+		assert_int_equal(cli_drill_has_changes(answer), cases[i].changes);
+	}
+}
+
+static void json_is_given_as_it_came_and_jsonl_by_the_line(void **state) {
+	(void)state;
+	char *lines CLEANUP_FREE = render(cli_render_nodes, "[{\"name\": \"h1\"}, {\"name\": \"h\\u009b2\"}]", CLI_JSONL, false);
+	char *json CLEANUP_FREE = render(cli_render_nodes, "[{\"b\": 1, \"a\": null}]", CLI_JSON, false);
+	assert_string_equal(lines, "{\"name\":\"h1\"}\n{\"name\":\"h\\u009B2\"}\n");
+	assert_string_equal(json, "[\n  {\n    \"b\": 1,\n    \"a\": null\n  }\n]\n");
+}
+
+static void quiet_leaves_only_names(void **state) {
+	(void)state;
+	char *nodes CLEANUP_FREE = render(cli_render_nodes, "[{\"name\": \"h1\"}, {\"name\": \"h2\"}]", CLI_TABLE, true);
+	char *takeovers CLEANUP_FREE = render(cli_render_takeovers, "[" TAKEOVER "]", CLI_TABLE, true);
+	assert_string_equal(nodes, "h1\nh2\n");
+	assert_string_equal(takeovers, "3f2a9c0d11e4b7a8\n");
+}
+
+static void text_from_outside_cannot_command_the_terminal(void **state) {
+	(void)state;
+	static const struct {
+		const char *text, *safe;
+	} cases[] = {
+		{"web-1 \xc3\xa4\xe2\x82\xac", "web-1 \xc3\xa4\xe2\x82\xac"},
+		{"\x1b[31mred\x07", "\\u{1b}[31mred\\u{7}"},
+		{"a\nb\tc\x7f", "a\\u{a}b\\u{9}c\\u{7f}"},
+		{"\xc2\x9b"
+		 "31m",
+		 "\\u{9b}31m"}, /* CSI as a single character */
+		{"\xe2\x80\xae"
+		 "evil",
+		 "\\u{202e}evil"}, /* right to left */
+		{"\xff\xc3(", "?"
+			      "?("}, /* no UTF-8 */
+		{"\xe2\x82", "??"},  /* cut */
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *once CLEANUP_FREE = text_safe(cases[i].text);
+		char *twice CLEANUP_FREE = text_safe(once);
+		assert_string_equal(once, cases[i].safe);
+		assert_string_equal(twice, once);
+	}
+	char *text CLEANUP_FREE = render(cli_render_nodes, "[{\"name\": \"\\u001b[31m\", \"state\": [{\"\\u009b\": \"\\u0007\"}]}]",
+					 CLI_TABLE, false);
+	assert_null(strchr(text, '\x1b'));
+	assert_null(strchr(text, '\x07'));
+	assert_null(strchr(text, '\x9b'));
+}
+
+static void answers_of_the_wrong_shape_do_no_harm(void **state) {
+	(void)state;
+	static cli_render_fn *const all[] = {cli_render_status,    cli_render_nodes,     cli_render_node,     cli_render_containers,
+					     cli_render_container, cli_render_takeovers, cli_render_takeover, cli_render_event,
+					     cli_render_explain,   cli_render_drill};
+	static const char *const answers[] = {
+		"null",
+		"5",
+		"\"x\"",
+		"[]",
+		"{}",
+		"[null]",
+		"[[1]]",
+		"[\"x\"]",
+		"{\"nodes\": 5, \"brake\": [], \"networks\": {\"a\": 1}, \"steps\": [1], \"warnings\": \"x\", \"would\": 3, "
+		"\"containers\": [\"x\"]}",
+	};
+	for (size_t i = 0; i < COUNT(all); i++)
+		for (size_t k = 0; k < COUNT(answers); k++) {
+			char *text CLEANUP_FREE = render(all[i], answers[k], CLI_TABLE, false);
+			assert_non_null(text);
+		}
+}
+
+static void a_configuration_is_checked_without_the_manager(void **state) {
+	(void)state;
+	char path[] = "/tmp/heir-cli-XXXXXX";
+	int fd = mkstemp(path);
+	const char *bad = "cluster: c\nengines: []\n";
+	char *text = NULL;
+	size_t len = 0;
+	struct cli cli = {.out = stdout, .errors = open_memstream(&text, &len)};
+	char *argv[] = {"heir config", "check", path, NULL};
+
+	assert_int_equal(write(fd, bad, strlen(bad)), strlen(bad));
+	close(fd);
+	int status = cli_config(&cli, 3, argv);
+	fclose(cli.errors);
+	unlink(path);
+	char *expected CLEANUP_FREE = xasprintf("%s:2: engines: the list is empty\n", path);
+	assert_int_equal(status, CLI_USAGE);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void an_unreachable_manager_is_69(void **state) {
+	(void)state;
+	char *text = NULL;
+	size_t len = 0;
+	struct cli cli = {.host = "unix:///nonexistent/heir.sock", .out = stdout, .errors = open_memstream(&text, &len)};
+	char *argv[] = {"heir status", NULL};
+	int status = cli_status(&cli, 1, argv);
+	fclose(cli.errors);
+	assert_int_equal(status, CLI_UNREACHABLE);
+	assert_string_equal(text, "heir: cannot reach unix:///nonexistent/heir.sock: No such file or directory\n");
+	free(text);
+}
+
+/* A manager for one request. */
+struct manager {
+	int fd;
+	const char *answer;
+	char asked[1024];
+};
+
+static void *serve(void *user) {
+	struct manager *m = user;
+	size_t len = 0;
+	int fd CLEANUP_FD = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	while (fd >= 0 && len + 1 < sizeof(m->asked) && !strstr(m->asked, "\r\n\r\n")) {
+		ssize_t n = read(fd, m->asked + len, sizeof(m->asked) - 1 - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	if (fd >= 0)
+		(void)send(fd, m->answer, strlen(m->answer), MSG_NOSIGNAL); /* a client that left is seen by the test */
+	return NULL;
+}
+
+static const struct {
+	const char *what;
+	cli_command_fn *run;
+	char *args[5]; /* after the command's name */
+	enum cli_format format;
+	const char *asked, *answer;
+	int status;
+	const char *out, *errors;
+} calls[] = {
+	{"a list of events",
+	 cli_log,
+	 {"--ip", "10.0.0.1", "--container=a b", "--since", "2026-01-02T03:04:05Z"},
+	 CLI_JSON,
+	 "GET /v1/log?ip=10.0.0.1&container=a%20b&since=2026-01-02T03%3A04%3A05.000Z HTTP",
+	 "200 OK\r\n\r\n{\"a\":1}\n{\"b\":2}\n",
+	 CLI_OK,
+	 "[\n{\"a\":1},\n{\"b\":2}\n]\n",
+	 ""},
+	{"no events", cli_log, {NULL}, CLI_JSON, "GET /v1/log HTTP", "200 OK\r\n\r\n", CLI_OK, "[]\n", ""},
+	{"events as they come",
+	 cli_log,
+	 {"--follow"},
+	 CLI_JSONL,
+	 "GET /v1/log?follow=1 HTTP",
+	 "200 OK\r\n\r\n{\"a\":1}\n",
+	 CLI_OK,
+	 "{\"a\":1}\n",
+	 ""},
+	{"events refused",
+	 cli_log,
+	 {NULL},
+	 CLI_JSONL,
+	 "GET /v1/log HTTP",
+	 "400 Bad\r\n\r\n{\"error\":\"ip: no address\"}",
+	 CLI_FAILED,
+	 "",
+	 "heir: ip: no address\n"},
+	{"a drill with changes",
+	 cli_drill,
+	 {"h1", "-q"},
+	 CLI_TABLE,
+	 "GET /v1/drill/h1 HTTP",
+	 "200 OK\r\n\r\n{\"changes\":true}",
+	 CLI_CHANGES,
+	 "",
+	 ""},
+	{"a drill without", cli_drill, {"h1", "-q"}, CLI_TABLE, "GET /v1/drill/h1 HTTP", "200 OK\r\n\r\n{}", CLI_OK, "", ""},
+	{"a name with a slash",
+	 cli_container,
+	 {"inspect", "../x"},
+	 CLI_TABLE,
+	 "GET /v1/containers/..%2Fx HTTP",
+	 "404 Not Found\r\n\r\n{\"error\":\"no container \\u001b[31m\"}",
+	 CLI_FAILED,
+	 "",
+	 "heir: no container \\u{1b}[31m\n"},
+	{"an operator's word",
+	 cli_node,
+	 {"confirm-dead", "h1"},
+	 CLI_TABLE,
+	 "POST /v1/nodes/h1/confirm-dead HTTP",
+	 "204 No Content\r\n\r\n",
+	 CLI_OK,
+	 "h1 is taken for dead on your word\n",
+	 ""},
+	{"the brake released",
+	 cli_go,
+	 {NULL},
+	 CLI_TABLE,
+	 "POST /v1/go HTTP",
+	 "200 OK\r\n\r\n{}",
+	 CLI_OK,
+	 "the storm brake is released\n",
+	 ""},
+	{"a page instead of JSON",
+	 cli_status,
+	 {NULL},
+	 CLI_TABLE,
+	 "GET /v1/status HTTP",
+	 "502 Bad Gateway\r\n\r\n<html>",
+	 CLI_FAILED,
+	 "",
+	 "heir: the manager answered with HTTP status 502\n"},
+	{"no answer", cli_status, {NULL}, CLI_TABLE, "GET /v1/status HTTP", "", CLI_UNREACHABLE, "", NULL},
+};
+
+static void call(size_t i, const char *dir) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char *host CLEANUP_FREE = xasprintf("unix://%s/%zu", dir, i), *out = NULL, *errors = NULL;
+	char *answer CLEANUP_FREE = *calls[i].answer ? xasprintf("HTTP/1.1 %s", calls[i].answer) : xstrdup("");
+	struct manager m = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .answer = answer};
+	size_t out_len, errors_len;
+	pthread_t thread;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", host + strlen("unix://"));
+	assert_int_equal(bind(m.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(m.fd, 1), 0);
+	assert_int_equal(pthread_create(&thread, NULL, serve, &m), 0);
+	struct cli cli = {.host = host,
+			  .format = calls[i].format,
+			  .out = open_memstream(&out, &out_len),
+			  .errors = open_memstream(&errors, &errors_len)};
+	char *argv[8] = {"heir"};
+	int argc = 1;
+	while (argc < 6 && calls[i].args[argc - 1]) {
+		argv[argc] = calls[i].args[argc - 1];
+		argc++;
+	}
+	int status = calls[i].run(&cli, argc, argv);
+	pthread_join(thread, NULL);
+	close(m.fd);
+	unlink(address.sun_path);
+	fclose(cli.out);
+	fclose(cli.errors);
+	bool same = status == calls[i].status && !strncmp(m.asked, calls[i].asked, strlen(calls[i].asked)) &&
+		    !strcmp(out, calls[i].out) && (!calls[i].errors || !strcmp(errors, calls[i].errors));
+	if (!same)
+		fail_msg("%s: asked %s\nended with %d, printed %s, complained %s", calls[i].what, m.asked, status, out, errors);
+	free(out);
+	free(errors);
+}
+
+static void each_command_asks_for_its_path_and_ends_with_its_status(void **state) {
+	(void)state;
+	char dir[] = "/tmp/heir-cli-XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	for (size_t i = 0; i < COUNT(calls); i++)
+		call(i, dir);
+	rmdir(dir);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_names_what_needs_attention),
+		cmocka_unit_test(nodes_are_a_table_and_absent_values_a_dash),
+		cmocka_unit_test(a_node_shows_its_networks_and_stale_copies),
+		cmocka_unit_test(containers_show_all_their_addresses),
+		cmocka_unit_test(takeovers_are_a_table_with_the_reasons_below),
+		cmocka_unit_test(a_takeover_tells_its_story_within_100_columns),
+		cmocka_unit_test(an_address_that_was_not_kept_cannot_be_overlooked),
+		cmocka_unit_test(an_event_is_one_line),
+		cmocka_unit_test(an_explanation_names_every_rejected_node),
+		cmocka_unit_test(a_drill_says_what_would_happen),
+		cmocka_unit_test(a_drill_ends_with_2_only_when_something_would_change),
+		cmocka_unit_test(json_is_given_as_it_came_and_jsonl_by_the_line),
+		cmocka_unit_test(quiet_leaves_only_names),
+		cmocka_unit_test(text_from_outside_cannot_command_the_terminal),
+		cmocka_unit_test(answers_of_the_wrong_shape_do_no_harm),
+		cmocka_unit_test(a_configuration_is_checked_without_the_manager),
+		cmocka_unit_test(an_unreachable_manager_is_69),
+		cmocka_unit_test(each_command_asks_for_its_path_and_ends_with_its_status),
+	};
+	setlocale(LC_CTYPE, "C.UTF-8");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

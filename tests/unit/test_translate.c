@@ -1,0 +1,154 @@
+/* What engines say, as the machine is told. */
+#include "daemon/translate.h"
+
+#include "resched/effect.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static enum net_kind kind(void *ctx, const char *id, const char *name) {
+	(void)ctx;
+	(void)id;
+	return strcmp(name, "ov") == 0 ? NET_SWARM : NET_LOCAL;
+}
+
+static struct world_container *translate(const char *text) {
+	struct engine_container c;
+	struct err err;
+	json_t *j;
+
+	assert_int_equal(json_parse(text, strlen(text), "inspect", &j, &err), 0);
+	if (engine_container_parse(j, &c, &err) < 0)
+		fail_msg("%s", err.msg);
+	struct world_container *w = translate_container("lab", "h1", &c, j, kind, NULL);
+	engine_container_clear(&c);
+	json_decref(j);
+	return w;
+}
+
+#define HEAD \
+	"{\"Id\":\"b2135e81a7dbb2135e81a7dbb2135e81a7dbb2135e81a7dbb2135e81a7dbb213\",\"Name\":\"/web\",\"Image\":\"sha256:11\","
+
+static void an_opted_in_container_carries_all_that_a_takeover_needs(void **state) {
+	(void)state;
+	struct world_container *w = translate(
+		HEAD
+		"\"State\":{\"Status\":\"running\",\"Running\":true},"
+		"\"Config\":{\"Image\":\"web:1\",\"Env\":[\"SECRET=x\",\"reschedule:on-node-failure\"],\"Labels\":{\"heir.fence\":"
+		"\"stopped\"}},"
+		"\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":5},\"MemoryReservation\":1048576,"
+		"\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}],\"81/"
+		"tcp\":[{\"HostIp\":\"\",\"HostPort\":\"\"}]}},"
+		"\"NetworkSettings\":{\"Networks\":{\"ov\":{\"NetworkID\":\"n1\",\"IPAddress\":\"10.20.0.50\",\"MacAddress\":\"02:"
+		"42:0a:14:00:32\"}}}}");
+	assert_true(w->policy.move && w->running && w->started);
+	assert_int_equal(w->policy.fence, EVIDENCE_STOPPED);
+	assert_string_equal(w->restart_policy, "on-failure:5");
+	assert_int_equal(w->memory, 1048576);
+	assert_int_equal(w->n_ports, 1); /* the other one is the engine's to choose */
+	assert_int_equal(w->ports[0].port, 8080);
+	assert_int_equal(w->n_nets, 1);
+	assert_int_equal(w->nets[0].kind, NET_SWARM);
+	assert_string_equal(w->nets[0].ip, "10.20.0.50");
+	assert_null(w->nets[0].ip6);
+	assert_null(w->workload);
+	world_container_free(w);
+}
+
+static void a_replacement_is_known_by_its_labels(void **state) {
+	(void)state;
+	struct world_container *w =
+		translate(HEAD "\"State\":{\"Status\":\"created\",\"Running\":false},"
+			       "\"Config\":{\"Image\":\"sha256:11\",\"Labels\":{\"heir.workload\":\"lab/"
+			       "ab12\",\"heir.generation\":\"4\",\"heir.takeover\":\"0123456789abcdef\","
+			       "\"heir.image\":\"web:1\"}},\"HostConfig\":{},\"NetworkSettings\":{\"Networks\":{}}}");
+	assert_string_equal(w->workload, "lab/ab12");
+	assert_string_equal(w->takeover, "0123456789abcdef");
+	assert_int_equal(w->generation, 4);
+	assert_string_equal(w->image, "web:1");
+	assert_false(w->started);
+	assert_false(w->running);
+	world_container_free(w);
+}
+
+static void labels_that_heir_did_not_write_are_not_believed(void **state) {
+	(void)state;
+	static const char *const labels[] = {
+		"\"heir.workload\":\"\",\"heir.generation\":\"4\",\"heir.takeover\":\"0123456789abcdef\"",
+		"\"heir.workload\":\"other/ab12\",\"heir.generation\":\"4\",\"heir.takeover\":\"0123456789abcdef\"",
+		"\"heir.workload\":\"lab/web\",\"heir.generation\":\"4\",\"heir.takeover\":\"0123456789abcdef\"",
+		"\"heir.workload\":\"lab/ab12\",\"heir.generation\":\"4294967295\",\"heir.takeover\":\"0123456789abcdef\"",
+		"\"heir.workload\":\"lab/ab12\",\"heir.generation\":\"-1\",\"heir.takeover\":\"0123456789abcdef\"",
+		"\"heir.workload\":\"lab/ab12\",\"heir.generation\":\"4\"",
+		"\"heir.workload\":\"lab/ab12\",\"heir.generation\":\"4\",\"heir.takeover\":\"not hex\"",
+	};
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text),
+			 HEAD "\"State\":{\"Status\":\"running\",\"Running\":true},\"Config\":{\"Image\":\"x\",\"Labels\":{%s}},"
+			      "\"HostConfig\":{},\"NetworkSettings\":{\"Networks\":{}}}",
+			 labels[i]);
+		struct world_container *w = translate(text);
+		if (w->workload || w->takeover || w->generation)
+			fail_msg("believed: %s", labels[i]);
+		world_container_free(w);
+	}
+}
+
+static void refusals_are_told_apart_by_what_engines_say(void **state) {
+	(void)state;
+	static const struct {
+		int status;
+		const char *message;
+		enum refusal expect;
+	} cases[] = {
+		{500, "driver failed programming external connectivity: Bind for 0.0.0.0:8080 failed: port is already allocated",
+		 REFUSAL_PORT_TAKEN},
+		{500, "attaching to network failed, make sure your network options are correct: context deadline exceeded",
+		 REFUSAL_ADDRESS_TAKEN},
+		{409, "Conflict. The container name \"/f1\" is already in use by container \"x\".", REFUSAL_NAME_TAKEN},
+		{404, "No such image: nosuch:1", REFUSAL_NO_IMAGE},
+		{404, "No such container: x", REFUSAL_NO_SUCH},
+		{404, "could not find a network matching network mode ov: network ov not found", REFUSAL_PASSING},
+		{404, "network vdei6u3eyazd3m33rdww5r6s5 not found", REFUSAL_PASSING},
+		{500, "out of luck", REFUSAL_OTHER},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (translate_refusal(cases[i].status, cases[i].message) != cases[i].expect)
+			fail_msg("%s: got %d, expected %d", cases[i].message,
+				 (int)translate_refusal(cases[i].status, cases[i].message), (int)cases[i].expect);
+}
+
+static void overlays_are_told_apart_by_driver_and_scope(void **state) {
+	(void)state;
+	static const struct {
+		char *driver, *scope;
+		enum net_kind expect;
+	} cases[] = {
+		{(char *)"overlay", (char *)"swarm", NET_SWARM},
+		{(char *)"overlay", (char *)"global", NET_KV},
+		{(char *)"bridge", (char *)"local", NET_LOCAL},
+		{(char *)"macvlan", (char *)"swarm", NET_LOCAL},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(
+			translate_network_kind(&(struct engine_network){.driver = cases[i].driver, .scope = cases[i].scope}),
+			cases[i].expect);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_opted_in_container_carries_all_that_a_takeover_needs),
+		cmocka_unit_test(a_replacement_is_known_by_its_labels),
+		cmocka_unit_test(labels_that_heir_did_not_write_are_not_believed),
+		cmocka_unit_test(refusals_are_told_apart_by_what_engines_say),
+		cmocka_unit_test(overlays_are_told_apart_by_driver_and_scope),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
