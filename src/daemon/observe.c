@@ -321,9 +321,9 @@ static void listing_done(struct daemon_node *n) {
 
 	refresh_over(o);
 	strs_copy(&present, &o->ids);
-	for (const struct world_container *c = resched_world(n->daemon->machine)->containers; c; c = c->hh.next)
-		if (strcmp(c->node, n->config->name) == 0)
-			strs_add_new(&present, c->id);
+	const struct world_node *known = world_node(resched_world(n->daemon->machine), n->config->name);
+	for (const struct world_container *c = known->containers; c; c = c->next)
+		strs_add_new(&present, c->id);
 	n->warned = false;
 	if (!o->stale)
 		resched_listed(n->daemon->machine, mono_now(), n->config->name, &present);
@@ -435,8 +435,9 @@ static void got_containers(void *ctx, const struct engine_result *result) {
 		strs_add(&o->ids, result->entries[i].id);
 	o->listed = true;
 	struct strs known = {0};
-	for (const struct world_container *c = resched_world(n->daemon->machine)->containers; c; c = c->hh.next)
-		if (strcmp(c->node, n->config->name) == 0 && !strs_has(&o->ids, c->id))
+	const struct world_node *node = world_node(resched_world(n->daemon->machine), n->config->name);
+	for (const struct world_container *c = node->containers; c; c = c->next)
+		if (!strs_has(&o->ids, c->id))
 			strs_add(&known, c->id);
 	for (size_t i = 0; i < o->ids.n; i++)
 		observe_container(n, o->ids.v[i]);

@@ -169,8 +169,8 @@ static json_t *node_brief(const struct daemon *d, const struct daemon_node *n) {
 	json_t *j = json_object();
 	int64_t containers = 0;
 
-	for (const struct world_container *c = world->containers; c; c = c->hh.next)
-		containers += strcmp(c->node, known->name) == 0;
+	for (const struct world_container *c = known->containers; c; c = c->next)
+		containers++;
 	json_set_str(j, "name", known->name);
 	json_set_str(j, "url", n->config->url);
 	json_set_str(j, "state", node_state(known));
@@ -207,11 +207,11 @@ static json_t *node_stale(const struct daemon *d, const char *node) {
 	return list;
 }
 
-static json_t *node_networks(const struct daemon *d, const struct world_node *n) {
+static json_t *node_networks(const struct world_node *n) {
 	struct strs names = {0};
 
-	for (const struct world_container *c = resched_world(d->machine)->containers; c; c = c->hh.next)
-		for (size_t i = 0; i < c->n_nets && c->running && strcmp(c->node, n->name) == 0; i++)
+	for (const struct world_container *c = n->containers; c; c = c->next)
+		for (size_t i = 0; i < c->n_nets && c->running; i++)
 			strs_add_new(&names, c->nets[i].name);
 	json_t *list = json_from_strs(&names);
 	strs_clear(&names);
@@ -233,7 +233,7 @@ json_t *view_node(const struct daemon *d, const struct daemon_node *n) {
 	for (size_t i = 0; i < n->config->label_count; i++)
 		json_set_str(labels, n->config->labels[i].key, n->config->labels[i].value);
 	json_object_set_new(j, "labels", labels);
-	json_object_set_new(j, "networks", node_networks(d, known));
+	json_object_set_new(j, "networks", node_networks(known));
 	json_object_set_new(j, "stale", node_stale(d, known->name));
 	json_set_str(j, "reason", known->reason);
 	set_seconds(j, "since_seconds", known->since.ns ? span_to_sec(mono_since(known->since, mono_now())) : -1);

@@ -21,7 +21,8 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
-#define IDLE_CONNECTIONS_MAX 4096L
+#define CONNECTIONS_MAX 8192L /* above it each answer closes an idle one, and looks at all to find it */
+#define IDLE_SECONDS_MAX 15L  /* heartbeats keep theirs; what a listing opened is not kept for a thousand engines */
 #define DEFAULT_BODY_LIMIT ((size_t)1 << 20)
 #define DEFAULT_BUFFER_SIZE 16384L
 #define DEFAULT_CONNECT_MS 10000L
@@ -422,6 +423,7 @@ static void set_up_connection(struct http_request *req, const struct http_option
 	SET(req, CURLOPT_NOSIGNAL, 1L);
 	SET(req, CURLOPT_QUICK_EXIT, 1L); /* cancelling does not wait for a resolver thread */
 	SET(req, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(req, CURLOPT_MAXAGE_CONN, IDLE_SECONDS_MAX);
 	SET(req, CURLOPT_CONNECTTIMEOUT_MS, (long)span_to_ms(req->connect_timeout));
 	SET(req, CURLOPT_HTTP_VERSION, o->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 	SET(req, CURLOPT_BUFFERSIZE, o->buffer_size ? (long)o->buffer_size : DEFAULT_BUFFER_SIZE);
@@ -607,7 +609,7 @@ static int set_up_multi(struct http_client *client) {
 			       curl_multi_setopt(m, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
 			       curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, want_timer) == CURLM_OK &&
 			       curl_multi_setopt(m, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
-			       curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS_MAX) == CURLM_OK &&
+			       curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) == CURLM_OK &&
 			       curl_multi_setopt(m, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK
 		       ? 0
 		       : -EINVAL;

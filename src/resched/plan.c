@@ -49,10 +49,8 @@ static char *clash(const struct world_container *want, const struct world_contai
 static char *filter_ports(const struct plan_ask *ask, const struct world_node *n) {
 	if (ask->subject->n_ports == 0)
 		return NULL;
-	for (const struct world_container *c = ask->world->containers; c; c = c->hh.next) {
-		char *reason = c->running && strcmp(c->node, n->name) == 0 && !is_copy(ask, c)
-				       ? clash(ask->subject, c, "is taken by")
-				       : NULL;
+	for (const struct world_container *c = n->containers; c; c = c->next) {
+		char *reason = c->running && !is_copy(ask, c) ? clash(ask->subject, c, "is taken by") : NULL;
 		if (reason)
 			return reason;
 	}
@@ -81,8 +79,8 @@ static char *filter_resources(const struct plan_ask *ask, const struct world_nod
 
 	if ((!memory || !n->facts.memory) && (!cpus || !n->facts.ncpu))
 		return NULL;
-	for (const struct world_container *c = ask->world->containers; c; c = c->hh.next)
-		if (c->running && strcmp(c->node, n->name) == 0 && !is_copy(ask, c)) {
+	for (const struct world_container *c = n->containers; c; c = c->next)
+		if (c->running && !is_copy(ask, c)) {
 			memory += c->memory;
 			cpus += c->nano_cpus;
 		}
@@ -169,8 +167,8 @@ static unsigned load_of(const struct plan_ask *ask, const struct world_node *n, 
 	unsigned load = 0;
 
 	*ret_claims = 0;
-	for (const struct world_container *c = ask->world->containers; c; c = c->hh.next)
-		load += c->running && strcmp(c->node, n->name) == 0;
+	for (const struct world_container *c = n->containers; c; c = c->next)
+		load += c->running;
 	for (size_t i = 0; i < ask->n_claims; i++) {
 		bool here = strcmp(ask->claims[i].node, n->name) == 0;
 		load += here;

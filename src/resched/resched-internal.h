@@ -27,6 +27,8 @@ struct resched {
 struct workload *workload_find(const struct resched *r, const char *id);
 /* The takeover of it that is not over; NULL. */
 struct takeover *takeover_open(const struct resched *r, const struct workload *w);
+/* Takes it; the newest of its workload. */
+void takeover_add(struct resched *r, struct takeover *t);
 /* What it is made again from: its owner as last seen, or, until that was seen with all it is to have, the one before. NULL. */
 struct world_container *workload_subject(const struct resched *r, const struct workload *w);
 void workload_set_spec(struct workload *w, const struct world_container *c);

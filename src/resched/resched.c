@@ -49,10 +49,8 @@ struct workload *workload_find(const struct resched *r, const char *id) {
 }
 
 struct takeover *takeover_open(const struct resched *r, const struct workload *w) {
-	for (struct takeover *t = r->takeovers; t; t = t->hh.next)
-		if (!takeover_is_over(t->state) && strcmp(t->workload, w->id) == 0)
-			return t;
-	return NULL;
+	(void)r;
+	return w->newest && !takeover_is_over(w->newest->state) ? w->newest : NULL;
 }
 
 struct world_container *workload_subject(const struct resched *r, const struct workload *w) {
@@ -81,6 +79,14 @@ bool node_is_lost(const struct resched *r, const struct world_node *n) {
 	if (n->verdict == NODE_DEAD || n->confirmed_dead)
 		return true;
 	return n->verdict == NODE_ENGINE_ONLY && r->settings.engine_only_move;
+}
+
+void takeover_add(struct resched *r, struct takeover *t) {
+	struct workload *w = workload_find(r, t->workload);
+
+	HASH_ADD_KEYPTR(hh, r->takeovers, t->id, strlen(t->id), t);
+	if (w)
+		w->newest = t;
 }
 
 struct span backoff(const struct resched *r, unsigned tries) {
@@ -430,7 +436,7 @@ static void freeze(struct resched *r, struct world_container *c) {
 
 	if (!w || w->remembered)
 		return;
-	HASH_DEL(r->world.containers, c);
+	world_container_take(&r->world, c);
 	w->remembered = c;
 }
 
@@ -499,8 +505,9 @@ void resched_listed(struct resched *r, struct mono now, const char *node, const 
 	struct strs gone = {0};
 
 	(void)now;
-	for (struct world_container *c = r->world.containers; c; c = c->hh.next)
-		if (strcmp(c->node, node) == 0 && !strs_has(ids, c->id))
+	struct world_node *n = world_node(&r->world, node);
+	for (const struct world_container *c = n ? n->containers : NULL; c; c = c->next)
+		if (!strs_has(ids, c->id))
 			strs_add(&gone, c->id);
 	/* Copies that were never seen in this run, known from the ledger only. */
 	for (struct workload *w = r->workloads; w; w = w->hh.next) {
@@ -513,7 +520,6 @@ void resched_listed(struct resched *r, struct mono now, const char *node, const 
 	for (size_t i = 0; i < gone.n; i++)
 		resched_container_gone(r, node, gone.v[i]);
 	strs_clear(&gone);
-	struct world_node *n = world_node(&r->world, node);
 	if (n)
 		n->listed = true;
 	r->world_changed = true;
@@ -545,7 +551,7 @@ void resched_restore_takeover(struct resched *r, struct takeover *t) {
 	t->dirty = false;
 	t->pending = 0;
 	t->see = true; /* what the last effect did is not known: look first */
-	HASH_ADD_KEYPTR(hh, r->takeovers, t->id, strlen(t->id), t);
+	takeover_add(r, t);
 }
 
 /* ---- results ---- */
@@ -584,9 +590,11 @@ static void settle(struct resched *r) {
 		}
 		c->settled = true;
 		strs_add(&r->out.settled, c->key);
-		for (struct workload *w = r->workloads; w; w = w->hh.next)
-			if (workload_is_owner(w, c->node, c->id))
-				owner_seen(r, w, c);
+		char *id;
+		struct workload *w = identify(r, c, &id);
+		if (w && workload_is_owner(w, c->node, c->id))
+			owner_seen(r, w, c);
+		free(id);
 	}
 }
 
@@ -665,6 +673,9 @@ static void drop_old_takeovers(struct resched *r) {
 		if (over <= TAKEOVERS_KEPT)
 			return;
 		if (takeover_is_over(t->state) && !t->dirty) {
+			struct workload *w = workload_find(r, t->workload);
+			if (w && w->newest == t)
+				w->newest = NULL;
 			HASH_DEL(r->takeovers, t);
 			takeover_free(t);
 			over--;

@@ -361,14 +361,6 @@ static void inherit(struct takeover *t, const struct takeover *before) {
 	t->evidence = before->evidence;
 }
 
-static const struct takeover *last_of(const struct resched *r, const struct workload *w) {
-	const struct takeover *last = NULL;
-	for (const struct takeover *t = r->takeovers; t; t = t->hh.next)
-		if (strcmp(t->workload, w->id) == 0)
-			last = t;
-	return last;
-}
-
 /* What it is made from is the owner itself, not one before it that may have been cut off and parked. */
 static bool is_well_known(const struct resched *r, const struct workload *w) {
 	const struct world_container *c = workload_subject(r, w);
@@ -376,7 +368,7 @@ static bool is_well_known(const struct resched *r, const struct workload *w) {
 }
 
 static struct takeover *add_takeover(struct resched *r, struct workload *w) {
-	const struct takeover *before = is_well_known(r, w) ? NULL : last_of(r, w);
+	const struct takeover *before = is_well_known(r, w) ? NULL : w->newest;
 	struct takeover *t = takeover_new(w->id, w->name);
 
 	if (before)
@@ -386,7 +378,7 @@ static struct takeover *add_takeover(struct resched *r, struct workload *w) {
 	if (w->restart_policy)
 		xstr_replace(&t->restart_policy, w->restart_policy);
 	r->settings.make_id(r->settings.ctx, t->id);
-	HASH_ADD_KEYPTR(hh, r->takeovers, t->id, strlen(t->id), t);
+	takeover_add(r, t);
 	t->started = r->wall;
 	t->began = t->row_began = r->now;
 	return t;

@@ -51,6 +51,7 @@ struct workload {
 	struct world_container
 		*remembered; /* the spec's as it was while it was the owner; NULL: as in the world. Not persisted, as all below */
 	struct strs avoid;   /* nodes where attempts of this series failed */
+	struct takeover *newest; /* of it, in this run of the machine; NULL: none */
 	unsigned attempts;
 	struct mono not_before;
 	bool exhausted;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 static const char *const verdict_names[] = {
 	[NODE_UNKNOWN] = "unknown",         [NODE_ALIVE] = "alive", [NODE_SUSPECT] = "suspect",
@@ -124,14 +125,24 @@ struct world_container *world_container(const struct world *w, const char *node,
 }
 
 struct world_container *world_container_named(const struct world *w, const char *node, const char *name) {
-	for (struct world_container *c = w->containers; c; c = c->hh.next)
-		if (c->name && strcmp(c->name, name) == 0 && strcmp(c->node, node) == 0)
+	const struct world_node *n = world_node(w, node);
+
+	for (struct world_container *c = n ? n->containers : NULL; c; c = c->next)
+		if (c->name && strcmp(c->name, name) == 0)
 			return c;
 	return NULL;
 }
 
-void world_container_remove(struct world *w, struct world_container *c) {
+void world_container_take(struct world *w, struct world_container *c) {
+	struct world_node *n = world_node(w, c->node);
+
 	HASH_DEL(w->containers, c);
+	if (n)
+		DL_DELETE(n->containers, c);
+}
+
+void world_container_remove(struct world *w, struct world_container *c) {
+	world_container_take(w, c);
 	world_container_free(c);
 }
 
@@ -141,6 +152,9 @@ void world_container_put(struct world *w, struct world_container *c) {
 	if (old)
 		world_container_remove(w, old);
 	HASH_ADD_KEYPTR(hh, w->containers, c->key, strlen(c->key), c);
+	struct world_node *n = world_node(w, c->node);
+	if (n)
+		DL_APPEND(n->containers, c);
 }
 
 void world_clear(struct world *w) {
@@ -163,8 +177,10 @@ bool world_node_serves(const struct world_node *n) {
 }
 
 bool world_node_has_net(const struct world *w, const char *node, const char *network) {
-	for (const struct world_container *c = w->containers; c; c = c->hh.next)
-		if (c->running && strcmp(c->node, node) == 0 && world_container_net(c, network))
+	const struct world_node *n = world_node(w, node);
+
+	for (const struct world_container *c = n ? n->containers : NULL; c; c = c->next)
+		if (c->running && world_container_net(c, network))
 			return true;
 	return false;
 }

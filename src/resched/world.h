@@ -50,6 +50,7 @@ struct world_container {
 	bool started;              /* was ever started */
 	bool settled;              /* it is stopped and its engine kept answering long enough after: on purpose */
 	struct mono stopped_at;    /* when it was seen stopped; the machine's */
+	struct world_container *prev, *next; /* of the same node; the world's */
 	UT_hash_handle hh;
 };
 
@@ -106,6 +107,7 @@ struct world_node {
 	bool returning;         /* answers, but is not cleaned yet: no target */
 	bool confirmed_dead;    /* by an operator; until it answers again */
 	bool removed;           /* heir took it out of its swarm: it is to be given back its place */
+	struct world_container *containers; /* by next; the world's */
 	uint64_t restoring;     /* the effect under way that does so; 0: none */
 	unsigned restore_tries;
 	struct mono restore_not_before;
@@ -125,6 +127,8 @@ struct world_container *world_container_named(const struct world *w, const char 
 /* Takes c; a container of the same key is replaced and freed. */
 void world_container_put(struct world *w, struct world_container *c);
 void world_container_remove(struct world *w, struct world_container *c);
+/* Out of the world, and the caller's. */
+void world_container_take(struct world *w, struct world_container *c);
 void world_clear(struct world *w);
 
 /* Usable as a target and trusted to know its containers. */
