@@ -45,11 +45,11 @@ struct world_container {
 	size_t n_nets;
 	struct world_port *ports;
 	size_t n_ports;
-	int64_t memory, nano_cpus; /* reserved; 0: nothing */
-	bool running;              /* paused and restarting count */
-	bool started;              /* was ever started */
-	bool settled;              /* it is stopped and its engine kept answering long enough after: on purpose */
-	struct mono stopped_at;    /* when it was seen stopped; the machine's */
+	int64_t memory, nano_cpus;           /* reserved; 0: nothing */
+	bool running;                        /* paused and restarting count */
+	bool started;                        /* was ever started */
+	bool settled;                        /* it is stopped and its engine kept answering long enough after: on purpose */
+	struct mono stopped_at;              /* when it was seen stopped; the machine's */
 	struct world_container *prev, *next; /* of the same node; the world's */
 	UT_hash_handle hh;
 };
@@ -101,14 +101,14 @@ struct world_node {
 	enum node_verdict verdict;
 	char *reason; /* of the verdict; NULL at first */
 	struct mono since;
-	struct mono held_until; /* a flapping node is no target until then; 0: not held */
-	bool remote;            /* not the manager's own host */
-	bool listed;            /* its containers were listed since it last became alive */
-	bool returning;         /* answers, but is not cleaned yet: no target */
-	bool confirmed_dead;    /* by an operator; until it answers again */
-	bool removed;           /* heir took it out of its swarm: it is to be given back its place */
+	struct mono held_until;             /* a flapping node is no target until then; 0: not held */
+	bool remote;                        /* not the manager's own host */
+	bool listed;                        /* its containers were listed since it last became alive */
+	bool returning;                     /* answers, but is not cleaned yet: no target */
+	bool confirmed_dead;                /* by an operator; until it answers again */
+	bool removed;                       /* heir took it out of its swarm: it is to be given back its place */
 	struct world_container *containers; /* by next; the world's */
-	uint64_t restoring;     /* the effect under way that does so; 0: none */
+	uint64_t restoring;                 /* the effect under way that does so; 0: none */
 	unsigned restore_tries;
 	struct mono restore_not_before;
 	UT_hash_handle hh;

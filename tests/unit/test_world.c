@@ -15,6 +15,9 @@
 static struct world_container *put(struct world *w, const char *node, const char *id, const char *name) {
 	struct world_container *c = world_container_new(node, id);
 
+	if (!world_node(w, node))
+		world_node_add(w, node, true);
+
 	c->name = xstrdup(name);
 	world_container_put(w, c);
 	return c;
