@@ -38,6 +38,7 @@ struct observer {
 	bool refreshing, again; /* everything is being asked for; and is wanted once more */
 	bool stale;             /* the answers under way are from before the node was lost */
 	bool asked;             /* refreshing, and no longer waiting for its turn */
+	bool fully;             /* every container is inspected, because events were missed; else what the list shows changed */
 	bool listed;            /* the list is here, its inspects are under way */
 	struct strs ids;        /* of the list */
 	struct look *looks;
@@ -325,6 +326,7 @@ static void listing_done(struct daemon_node *n) {
 	for (const struct world_container *c = known->containers; c; c = c->next)
 		strs_add_new(&present, c->id);
 	n->warned = false;
+	o->fully &= o->stale;
 	if (!o->stale)
 		resched_listed(n->daemon->machine, mono_now(), n->config->name, &present);
 	o->stale = false;
@@ -422,6 +424,15 @@ static void give_facts(struct daemon_node *n) {
 	turn_wake(n->daemon);
 }
 
+/* Nothing about it has changed but what an event tells: names and states that changed are caught here for the case that one did
+ * not come. */
+static bool is_as_known(const struct daemon_node *n, const struct engine_entry *e) {
+	const struct world_container *c = world_container(resched_world(n->daemon->machine), n->config->name, e->id);
+	bool running = strcmp(e->state, "running") == 0 || strcmp(e->state, "paused") == 0 || strcmp(e->state, "restarting") == 0;
+
+	return c && c->running == running && strcmp(c->name, e->name) == 0;
+}
+
 static void got_containers(void *ctx, const struct engine_result *result) {
 	struct daemon_node *n = ctx;
 	struct observer *o = n->observer;
@@ -439,8 +450,9 @@ static void got_containers(void *ctx, const struct engine_result *result) {
 	for (const struct world_container *c = node->containers; c; c = c->next)
 		if (!strs_has(&o->ids, c->id))
 			strs_add(&known, c->id);
-	for (size_t i = 0; i < o->ids.n; i++)
-		observe_container(n, o->ids.v[i]);
+	for (size_t i = 0; i < result->n; i++)
+		if (o->fully || !is_as_known(n, &result->entries[i]))
+			observe_container(n, result->entries[i].id);
 	for (size_t i = 0; i < known.n; i++)
 		observe_container(n, known.v[i]);
 	strs_clear(&known);
@@ -505,7 +517,7 @@ static void refresh_over(struct observer *o) {
 		refresh_next(d);
 }
 
-static void refresh(struct daemon_node *n) {
+static void refresh_wait(struct daemon_node *n) {
 	struct observer *o = n->observer;
 
 	if (o->refreshing) {
@@ -518,10 +530,15 @@ static void refresh(struct daemon_node *n) {
 	refresh_next(n->daemon);
 }
 
+static void refresh(struct daemon_node *n) {
+	n->observer->fully = true;
+	refresh_wait(n);
+}
+
 static void on_timer(uv_timer_t *timer) {
 	struct daemon_node *n = timer->data;
 	if (daemon_node_answers(n->daemon, n))
-		refresh(n);
+		refresh_wait(n);
 }
 
 static void images_again(void *ctx, const struct engine_result *result) {

@@ -21,8 +21,9 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
-#define CONNECTIONS_MAX 8192L /* above it each answer closes an idle one, and looks at all to find it */
-#define IDLE_SECONDS_MAX 15L  /* heartbeats keep theirs; what a listing opened is not kept for a thousand engines */
+#define SHARES 16
+#define CONNECTIONS_MAX 512L /* of a share; above it each answer closes an idle one, and looks at all to find it */
+#define IDLE_SECONDS_MAX 15L /* heartbeats keep theirs; what a listing opened is not kept for a thousand engines */
 #define DEFAULT_BODY_LIMIT ((size_t)1 << 20)
 #define DEFAULT_BUFFER_SIZE 16384L
 #define DEFAULT_CONNECT_MS 10000L
@@ -33,10 +34,17 @@ enum todo {
 	TODO_FREE = 1 << 2,
 };
 
-struct http_client {
-	uv_loop_t *loop;
+/* libcurl 7.88 walks all of a multi handle's connections whenever a request ends. With a thousand engines that was a quarter of all
+ * work, so they are shared out by host and port. */
+struct share {
+	struct http_client *client;
 	CURLM *multi;
 	uv_timer_t timer;
+};
+
+struct http_client {
+	uv_loop_t *loop;
+	struct share shares[SHARES];
 	uv_idle_t wake; /* runs while there is something to do */
 	int open_handles;
 	unsigned in_curl;
@@ -46,6 +54,7 @@ struct http_client {
 
 struct http_request {
 	struct http_client *client;
+	struct share *share;
 	CURL *easy;
 	struct curl_slist *headers;
 	char *where; /* for errors: host and port, or the socket's path */
@@ -73,7 +82,7 @@ struct http_request {
 
 struct watch {
 	uv_poll_t poll;
-	struct http_client *client;
+	struct share *share;
 	curl_socket_t fd;
 };
 
@@ -148,7 +157,7 @@ static void remove_from_multi(struct http_request *req) {
 	if (!req->added)
 		return;
 	req->client->in_curl++;
-	curl_multi_remove_handle(req->client->multi, req->easy);
+	curl_multi_remove_handle(req->share->multi, req->easy);
 	req->client->in_curl--;
 	req->added = false;
 }
@@ -174,10 +183,10 @@ static void request_finish(struct http_request *req, CURLcode code) {
 		req->on_done(req->ctx, &result);
 }
 
-static void drain_finished(struct http_client *client) {
+static void drain_finished(struct share *share) {
 	int left;
 
-	for (CURLMsg *m; (m = curl_multi_info_read(client->multi, &left));) {
+	for (CURLMsg *m; (m = curl_multi_info_read(share->multi, &left));) {
 		char *req = NULL;
 		CURLcode code = m->data.result;
 		if (m->msg != CURLMSG_DONE)
@@ -187,13 +196,13 @@ static void drain_finished(struct http_client *client) {
 	}
 }
 
-static void act(struct http_client *client, curl_socket_t fd, int events) {
+static void act(struct share *share, curl_socket_t fd, int events) {
 	int running;
 
-	client->in_curl++;
-	curl_multi_socket_action(client->multi, fd, events, &running);
-	client->in_curl--;
-	drain_finished(client);
+	share->client->in_curl++;
+	curl_multi_socket_action(share->multi, fd, events, &running);
+	share->client->in_curl--;
+	drain_finished(share);
 }
 
 /* libcurl's wishes, for libuv. */
@@ -201,13 +210,13 @@ static void act(struct http_client *client, curl_socket_t fd, int events) {
 static void on_timer(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
 
 static int want_timer(CURLM *multi, long ms, void *ctx) {
-	struct http_client *client = ctx;
+	struct share *share = ctx;
 
 	(void)multi;
 	if (ms < 0)
-		return uv_timer_stop(&client->timer);
-	uv_update_time(client->loop); /* the loop's time is that of the turn's start: the timer would be early */
-	return uv_timer_start(&client->timer, on_timer, (uint64_t)ms, 0);
+		return uv_timer_stop(&share->timer);
+	uv_update_time(share->client->loop); /* the loop's time is that of the turn's start: the timer would be early */
+	return uv_timer_start(&share->timer, on_timer, (uint64_t)ms, 0);
 }
 
 static void on_socket(uv_poll_t *poll, int status, int events) {
@@ -218,28 +227,28 @@ static void on_socket(uv_poll_t *poll, int status, int events) {
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
-	act(w->client, w->fd, flags); /* w may be gone afterwards */
+	act(w->share, w->fd, flags); /* w may be gone afterwards */
 }
 
 static void watch_closed(uv_handle_t *handle) { free(handle->data); }
 
-static struct watch *watch_new(struct http_client *client, curl_socket_t fd) {
+static struct watch *watch_new(struct share *share, curl_socket_t fd) {
 	struct watch *w = xnew(struct watch);
 
-	w->client = client;
+	w->share = share;
 	w->fd = fd;
 	w->poll.data = w;
-	if (uv_poll_init_socket(client->loop, &w->poll, fd) < 0) {
+	if (uv_poll_init_socket(share->client->loop, &w->poll, fd) < 0) {
 		free(w);
 		return NULL;
 	}
-	curl_multi_assign(client->multi, fd, w);
+	curl_multi_assign(share->multi, fd, w);
 	return w;
 }
 
 /* CURL_POLL_REMOVE comes before libcurl closes the socket, and the poll must be off it by then. */
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx) {
-	struct http_client *client = ctx;
+	struct share *share = ctx;
 	struct watch *w = socket_ctx;
 
 	(void)easy;
@@ -248,11 +257,11 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
 			return 0;
 		uv_poll_stop(&w->poll);
 		uv_close((uv_handle_t *)&w->poll, watch_closed);
-		curl_multi_assign(client->multi, fd, NULL);
+		curl_multi_assign(share->multi, fd, NULL);
 		return 0;
 	}
 	if (!w)
-		w = watch_new(client, fd);
+		w = watch_new(share, fd);
 	if (!w)
 		return -1;
 	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
@@ -463,6 +472,15 @@ static char *where_text(const struct http_options *o) {
 	return xstrndup(host, strnlen(host, strcspn(host, "/?#")));
 }
 
+/* FNV-1a */
+static size_t share_of(const char *where) {
+	uint32_t h = 2166136261;
+
+	for (; *where; where++)
+		h = (h ^ (unsigned char)*where) * 16777619;
+	return (h ^ h >> 16) % SHARES;
+}
+
 struct http_request *http_request_new(struct http_client *client, const struct http_options *o) {
 	struct http_request *req = xnew(struct http_request);
 
@@ -471,6 +489,7 @@ struct http_request *http_request_new(struct http_client *client, const struct h
 	if (!req->easy)
 		abort(); /* as every allocation here: see alloc.h */
 	req->where = where_text(o);
+	req->share = &client->shares[share_of(req->where)];
 	req->on_done = o->on_done;
 	req->on_header = o->on_header;
 	req->on_response = o->on_response;
@@ -526,7 +545,7 @@ static void start_now(struct http_request *req) {
 
 	if (code == CURLE_OK)
 		code = curl_easy_setopt(req->easy, CURLOPT_TIMEOUT_MS, deadline_ms(req->deadline));
-	if (code == CURLE_OK && curl_multi_add_handle(req->client->multi, req->easy) != CURLM_OK)
+	if (code == CURLE_OK && curl_multi_add_handle(req->share->multi, req->easy) != CURLM_OK)
 		code = CURLE_FAILED_INIT;
 	if (code == CURLE_OK)
 		req->added = true;
@@ -590,29 +609,52 @@ static void run_todo(uv_idle_t *wake) {
 		do_one(client->todo);
 	if (!client->todo)
 		uv_idle_stop(wake);
-	drain_finished(client);
+	for (size_t i = 0; i < SHARES; i++)
+		drain_finished(&client->shares[i]);
 }
 
 /* The client. */
 
-static void handle_closed(uv_handle_t *handle) {
-	struct http_client *client = handle->data;
-
+static void release(struct http_client *client) {
 	if (--client->open_handles == 0)
 		free(client);
 }
 
-static int set_up_multi(struct http_client *client) {
-	CURLM *m = client->multi;
+static void handle_closed(uv_handle_t *handle) { release(handle->data); }
 
-	return curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, want_socket) == CURLM_OK &&
-			       curl_multi_setopt(m, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
+static void timer_closed(uv_handle_t *handle) {
+	const struct share *share = handle->data;
+	release(share->client);
+}
+
+static int set_up_multi(struct share *share) {
+	CURLM *m = share->multi = curl_multi_init();
+
+	return m && curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, want_socket) == CURLM_OK &&
+			       curl_multi_setopt(m, CURLMOPT_SOCKETDATA, share) == CURLM_OK &&
 			       curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, want_timer) == CURLM_OK &&
-			       curl_multi_setopt(m, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
+			       curl_multi_setopt(m, CURLMOPT_TIMERDATA, share) == CURLM_OK &&
 			       curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) == CURLM_OK &&
 			       curl_multi_setopt(m, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK
 		       ? 0
 		       : -EINVAL;
+}
+
+static int set_up_shares(struct http_client *client) {
+	int r = 0;
+
+	for (size_t i = 0; i < SHARES && r == 0; i++) {
+		struct share *share = &client->shares[i];
+		share->client = client;
+		share->timer.data = share;
+		r = set_up_multi(share);
+	}
+	return r;
+}
+
+static void clean_up_shares(struct http_client *client) {
+	for (size_t i = 0; i < SHARES; i++)
+		curl_multi_cleanup(client->shares[i].multi); /* NULL is fine */
 }
 
 /* TLS libraries write without MSG_NOSIGNAL: a peer that goes away must not end the process. */
@@ -629,16 +671,16 @@ int http_client_new(uv_loop_t *loop, struct http_client **ret_client, struct err
 	ignore_sigpipe();
 	struct http_client *client = xnew(struct http_client);
 	client->loop = loop;
-	client->multi = curl_multi_init();
-	if (!client->multi || set_up_multi(client) < 0) {
-		curl_multi_cleanup(client->multi);
+	if (set_up_shares(client) < 0) {
+		clean_up_shares(client);
 		free(client);
 		return err_set(err, -EINVAL, "libcurl refuses its options");
 	}
-	uv_timer_init(loop, &client->timer);
+	for (size_t i = 0; i < SHARES; i++)
+		uv_timer_init(loop, &client->shares[i].timer);
 	uv_idle_init(loop, &client->wake);
-	client->timer.data = client->wake.data = client;
-	client->open_handles = 2;
+	client->wake.data = client;
+	client->open_handles = SHARES + 1;
 	*ret_client = client;
 	return 0;
 }
@@ -650,8 +692,9 @@ void http_client_free(struct http_client *client) {
 	while (client->todo)
 		run_todo(&client->wake);
 	assert(client->n_requests == 0);
-	curl_multi_cleanup(client->multi);
-	uv_close((uv_handle_t *)&client->timer, handle_closed);
+	clean_up_shares(client);
+	for (size_t i = 0; i < SHARES; i++)
+		uv_close((uv_handle_t *)&client->shares[i].timer, timer_closed);
 	uv_close((uv_handle_t *)&client->wake, handle_closed);
 }
 

@@ -1,0 +1,1021 @@
+/* The machine, told one history after another: what it asks for, row by row, and what it never asks for. */
+#include "resched/resched.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "daemon/records.h"
+
+#define IP "10.20.0.50"
+#define MAC "02:42:0a:14:00:32"
+#define WEB "aaaaaaaaaaaa"
+#define NEW "bbbbbbbbbbbb"
+
+/* The machine and what it has asked for and not been answered. */
+struct rig {
+	struct resched_settings settings;
+	struct resched *r;
+	struct mono now;
+	struct effect *asked[32];
+	size_t n_asked;
+	unsigned ids;
+	bool kv;
+};
+
+static void make_id(void *ctx, char text[ID_TEXT_MAX]) {
+	struct rig *rig = ctx;
+	snprintf(text, ID_TEXT_MAX, "%016x", ++rig->ids);
+}
+
+/* ---- telling ---- */
+
+static void one_turn(struct rig *rig) {
+	struct resched_output out;
+
+	resched_turn(rig->r, rig->now, (struct wall){1});
+	resched_take_output(rig->r, &out);
+	for (size_t i = 0; i < out.n_effects; i++) {
+		assert_true(rig->n_asked < sizeof(rig->asked) / sizeof(rig->asked[0]));
+		rig->asked[rig->n_asked++] = out.effects[i];
+	}
+	out.n_effects = 0;
+	resched_output_clear(&out);
+}
+
+/* As often as the machine wants one at once. */
+static void turn(struct rig *rig) {
+	int n = 0;
+	do {
+		one_turn(rig);
+		assert_true(n++ < 10);
+	} while (mono_reached(resched_deadline(rig->r), rig->now));
+}
+
+static void pass_time(struct rig *rig, int64_t ms) {
+	rig->now = mono_add(rig->now, span_ms(ms));
+	turn(rig);
+}
+
+static void verdict(struct rig *rig, const char *node, enum node_verdict v) {
+	resched_verdict(rig->r, rig->now, node, v, "heartbeats", span_ms(0));
+}
+
+static void list(struct rig *rig, const char *node) {
+	struct strs ids = {0};
+
+	for (const struct world_container *c = resched_world(rig->r)->containers; c; c = c->hh.next)
+		if (strcmp(c->node, node) == 0)
+			strs_add(&ids, c->id);
+	resched_listed(rig->r, rig->now, node, &ids);
+	strs_clear(&ids);
+}
+
+static void comes_up(struct rig *rig, const char *node) {
+	struct node_facts f = {.version = xstrdup("20.10.24"), .swarm_node = xstrdup(node), .swarm_cluster = xstrdup("c1")};
+
+	strs_add(&f.local_networks, "bridge");
+	f.images = xnew(struct world_image);
+	f.n_images = 1;
+	f.images[0].id = xstrdup("sha256:aaa");
+	strs_add(&f.images[0].names, "web:1");
+	verdict(rig, node, NODE_ALIVE);
+	resched_node_facts(rig->r, node, &f);
+	list(rig, node);
+	turn(rig);
+}
+
+static struct world_container *container(const char *node, const char *id, const char *name) {
+	struct world_container *c = world_container_new(node, id);
+
+	c->name = xstrdup(name);
+	c->image = xstrdup("web:1");
+	c->image_id = xstrdup("sha256:aaa");
+	c->restart_policy = xstrdup("always");
+	c->running = c->started = true;
+	c->policy.move = true;
+	return c;
+}
+
+static void add_overlay(const struct rig *rig, struct world_container *c) {
+	c->nets = xreallocarray(c->nets, c->n_nets + 1, sizeof(*c->nets));
+	c->nets[c->n_nets++] = (struct world_net){.name = xstrdup("ov"),
+						  .ip = c->running ? xstrdup(IP) : NULL,
+						  .mac = c->running ? xstrdup(MAC) : NULL,
+						  .kind = rig->kv ? NET_KV : NET_SWARM};
+}
+
+static void see(struct rig *rig, struct world_container *c) { resched_container(rig->r, rig->now, c); }
+
+/* `web` on h1, with its overlay address. */
+static void see_web(struct rig *rig) {
+	struct world_container *c = container("h1", WEB, "web");
+	add_overlay(rig, c);
+	see(rig, c);
+}
+
+/* ---- asking ---- */
+
+static const struct takeover *last(const struct rig *rig) {
+	const struct takeover *found = NULL;
+	for (const struct takeover *t = resched_takeovers(rig->r); t; t = t->hh.next)
+		found = t;
+	assert_non_null(found);
+	return found;
+}
+
+static const struct workload *web(const struct rig *rig) {
+	assert_non_null(resched_workloads(rig->r));
+	return resched_workloads(rig->r);
+}
+
+static struct effect *take(struct rig *rig, enum effect_kind kind, const char *node, const char *container) {
+	for (size_t i = 0; i < rig->n_asked; i++) {
+		struct effect *e = rig->asked[i];
+		if (e->kind != kind || (node && (!e->node || strcmp(e->node, node) != 0)) ||
+		    (container && (!e->container || strcmp(e->container, container) != 0)))
+			continue;
+		rig->asked[i] = rig->asked[--rig->n_asked];
+		return e;
+	}
+	return NULL;
+}
+
+static void fail_asked(const struct rig *rig, const char *expected) {
+	char text[512] = "";
+
+	for (size_t i = 0; i < rig->n_asked; i++) {
+		size_t n = strlen(text);
+		snprintf(text + n, sizeof(text) - n, " %s %s/%s", effect_kind_name(rig->asked[i]->kind), rig->asked[i]->node,
+			 rig->asked[i]->container ? rig->asked[i]->container : "-");
+	}
+	const struct takeover *t = resched_takeovers(rig->r);
+	fail_msg("asked for:%s; expected %s (%s)", *text ? text : " nothing", expected, t && t->reason ? t->reason : "no reason");
+}
+
+static void expect_nothing(struct rig *rig) {
+	turn(rig);
+	if (rig->n_asked)
+		fail_asked(rig, "nothing");
+}
+
+static void answer(struct rig *rig, enum effect_kind kind, const char *node, const struct effect_result *result) {
+	struct effect *e = take(rig, kind, node, NULL);
+
+	if (!e)
+		fail_asked(rig, effect_kind_name(kind));
+	resched_result(rig->r, rig->now, e->id, result);
+	effect_free(e);
+	turn(rig);
+}
+
+static void ok(struct rig *rig, enum effect_kind kind, const char *node) {
+	const struct effect_result r = {.outcome = EFFECT_OK, .container = NEW, .image_ref = "web:1", .holder = HOLDER_NONE};
+	answer(rig, kind, node, &r);
+}
+
+static void refuse(struct rig *rig, enum effect_kind kind, const char *node, enum refusal why, const char *detail) {
+	const struct effect_result r = {.outcome = EFFECT_REFUSED, .refusal = why, .detail = detail};
+	answer(rig, kind, node, &r);
+}
+
+static void unknown(struct rig *rig, enum effect_kind kind, const char *node) {
+	const struct effect_result r = {.outcome = EFFECT_UNKNOWN, .detail = "no answer"};
+	answer(rig, kind, node, &r);
+}
+
+static void holders(struct rig *rig, enum holder holder) {
+	const struct effect_result r = {.outcome = EFFECT_OK, .holder = holder, .detail = "by \"thief\""};
+	answer(rig, EFFECT_HOLDERS, NULL, &r);
+}
+
+/* What the target says of the replacement. */
+static void seen(struct rig *rig, const char *node, bool running, const char *ip) {
+	char net[] = "ov", mac[] = MAC, address[32];
+	struct world_net nets[] = {{.name = net, .ip = address, .mac = mac}};
+
+	snprintf(address, sizeof(address), "%s", ip);
+	const struct effect_result r = {.outcome = EFFECT_OK,
+					.found = true,
+					.running = running,
+					.container = NEW,
+					.name = "web",
+					.takeover = last(rig)->id,
+					.generation = last(rig)->generation,
+					.nets = nets,
+					.n_nets = 1};
+	answer(rig, EFFECT_INSPECT, node, &r);
+}
+
+static void expect_state(const struct rig *rig, enum takeover_state state, const char *says) {
+	const struct takeover *t = last(rig);
+
+	if (t->state != state || (says && (!t->reason || !strstr(t->reason, says))))
+		fail_msg("%s at %s: \"%s\"; expected %s \"%s\"", takeover_state_name(t->state), takeover_row_name(t->row),
+			 t->reason ? t->reason : "", takeover_state_name(state), says ? says : "");
+}
+
+/* ---- the rig ---- */
+
+static void clear_asked(struct rig *rig) {
+	while (rig->n_asked)
+		effect_free(rig->asked[--rig->n_asked]);
+}
+
+static int set_up(void **state) {
+	struct rig *rig = xnew(struct rig);
+
+	rig->now.ns = span_sec(100).ns;
+	rig->settings = (struct resched_settings){.cluster = "prod",
+						  .parallel = 32,
+						  .per_target = 16,
+						  .attempts = 3,
+						  .backoff_initial = span_sec(1),
+						  .backoff_cap = span_sec(8),
+						  .make_id = make_id,
+						  .ctx = rig};
+	rig->r = resched_new(&rig->settings);
+	resched_add_node(rig->r, "h1", true);
+	resched_add_node(rig->r, "h2", true);
+	resched_add_node(rig->r, "h3", true);
+	*state = rig;
+	return 0;
+}
+
+static int tear_down(void **state) {
+	struct rig *rig = *state;
+	clear_asked(rig);
+	resched_free(rig->r);
+	free(rig);
+	return 0;
+}
+
+/* All three answer and `web` runs on h1. */
+static struct rig *begin(void **state) {
+	struct rig *rig = *state;
+	see_web(rig);
+	comes_up(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	expect_nothing(rig);
+	return rig;
+}
+
+static void die(struct rig *rig, const char *node) {
+	verdict(rig, node, NODE_SUSPECT);
+	verdict(rig, node, NODE_DEAD);
+	turn(rig);
+}
+
+static void until_released(struct rig *rig) {
+	ok(rig, EFFECT_CREATE, last(rig)->to);
+	ok(rig, EFFECT_READY, NULL);
+}
+
+static void until_started(struct rig *rig) {
+	ok(rig, EFFECT_RELEASE, NULL);
+	holders(rig, HOLDER_NONE);
+	ok(rig, EFFECT_RENAME, last(rig)->to);
+}
+
+static void until_done(struct rig *rig) {
+	ok(rig, EFFECT_START, last(rig)->to);
+	ok(rig, EFFECT_POLICY, last(rig)->to);
+	seen(rig, last(rig)->to, true, IP);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+}
+
+/* A new machine from what the old one had written. */
+static struct workload *stored_workloads[8];
+static struct takeover *stored_takeovers[8];
+static size_t n_stored_workloads, n_stored_takeovers;
+
+static void store_takeover(void *ctx, const struct takeover *t) {
+	json_t *j CLEANUP_JSON = record_from_takeover(t);
+	struct err err;
+	(void)ctx;
+	assert_int_equal(record_to_takeover(j, &stored_takeovers[n_stored_takeovers++], &err), 0);
+}
+
+static void store_workload(void *ctx, const struct workload *w) {
+	json_t *j CLEANUP_JSON = record_from_workload(w);
+	struct err err;
+	(void)ctx;
+	assert_int_equal(record_to_workload(j, &stored_workloads[n_stored_workloads++], &err), 0);
+}
+
+static void restart(struct rig *rig) {
+	n_stored_workloads = n_stored_takeovers = 0;
+	resched_mark_dirty(rig->r);
+	resched_each_dirty(rig->r, store_takeover, store_workload, NULL);
+	clear_asked(rig);
+	resched_free(rig->r);
+	rig->r = resched_new(&rig->settings);
+	resched_add_node(rig->r, "h1", true);
+	resched_add_node(rig->r, "h2", true);
+	resched_add_node(rig->r, "h3", true);
+	for (size_t i = 0; i < n_stored_workloads; i++)
+		resched_restore_workload(rig->r, stored_workloads[i]);
+	for (size_t i = 0; i < n_stored_takeovers; i++)
+		resched_restore_takeover(rig->r, stored_takeovers[i]);
+	see_web(rig);
+	turn(rig);
+}
+
+/* ---- the way it goes ---- */
+
+static void a_dead_nodes_workload_is_moved_row_by_row(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	struct effect *create = take(rig, EFFECT_CREATE, "h2", NULL);
+	assert_non_null(create);
+	assert_string_equal(create->name, "heir-aaaaaaaa-g2");
+	assert_string_equal(create->spec_node, "h1");
+	assert_string_equal(create->spec_id, WEB);
+	assert_int_equal(create->generation, 2);
+	assert_string_equal(create->nets[0].ip, IP);
+	assert_string_equal(create->nets[0].mac, MAC);
+	assert_int_equal(rig->n_asked, 0); /* one at a time */
+	rig->asked[rig->n_asked++] = create;
+	ok(rig, EFFECT_CREATE, "h2");
+	ok(rig, EFFECT_READY, NULL);
+	assert_true(last(rig)->released);
+	assert_int_equal(last(rig)->evidence, EVIDENCE_PRESUMED);
+	assert_string_equal(rig->asked[0]->copies.v[0], WEB);
+	ok(rig, EFFECT_RELEASE, NULL);
+	assert_string_equal(web(rig)->node, "h1");
+	holders(rig, HOLDER_NONE);
+	/* The ledger names the new owner before it is started. */
+	assert_string_equal(web(rig)->node, "h2");
+	assert_string_equal(web(rig)->container, NEW);
+	assert_false(web(rig)->verified);
+	assert_string_equal(rig->asked[0]->name, "web");
+	ok(rig, EFFECT_RENAME, "h2");
+	ok(rig, EFFECT_START, "h2");
+	assert_string_equal(rig->asked[0]->name, "always");
+	ok(rig, EFFECT_POLICY, "h2");
+	seen(rig, "h2", true, IP);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_true(web(rig)->verified);
+	assert_int_equal(web(rig)->generation, 2);
+	assert_int_equal(web(rig)->n_copies, 1);
+	assert_true(last(rig)->nets[0].kept);
+	assert_int_equal(last(rig)->steps[STEP_REPAIR].outcome, STEP_SKIPPED);
+	expect_nothing(rig);
+}
+
+static void without_an_overlay_no_address_work_is_asked_for(void **state) {
+	struct rig *rig = *state;
+	struct world_container *c = container("h1", WEB, "web");
+
+	c->nets = xnew(struct world_net);
+	c->nets[c->n_nets++] = (struct world_net){.name = xstrdup("bridge"), .ip = xstrdup("172.17.0.2"), .kind = NET_LOCAL};
+	see(rig, c);
+	comes_up(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	ok(rig, EFFECT_RENAME, "h2");
+	ok(rig, EFFECT_START, "h2");
+	assert_int_equal(last(rig)->steps[STEP_RELEASE].outcome, STEP_SKIPPED);
+	assert_int_equal(last(rig)->steps[STEP_CLAIM].outcome, STEP_SKIPPED);
+}
+
+static void who_did_not_opt_in_is_left_alone(void **state) {
+	struct rig *rig = *state;
+	struct world_container *c = container("h1", WEB, "web");
+
+	c->policy.move = false;
+	add_overlay(rig, c);
+	see(rig, c);
+	comes_up(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	die(rig, "h1");
+	expect_nothing(rig);
+	assert_null(resched_workloads(rig->r));
+}
+
+static void a_missing_image_is_fetched_first(void **state) {
+	struct rig *rig = begin(state);
+	struct node_facts none = {.version = xstrdup("20.10.24"), .swarm_node = xstrdup("h2"), .swarm_cluster = xstrdup("c1")};
+
+	resched_node_facts(rig->r, "h2", &none);
+	verdict(rig, "h3", NODE_DEAD);
+	comes_up(rig, "h3");
+	verdict(rig, "h3", NODE_SUSPECT); /* has the image, and is no target */
+	die(rig, "h1");
+	ok(rig, EFFECT_IMAGE, "h2");
+	assert_string_equal(rig->asked[0]->image, "web:1");
+	assert_int_equal(rig->asked[0]->kind, EFFECT_CREATE);
+}
+
+/* ---- coming back ---- */
+
+static void a_node_back_before_the_release_rolls_it_back(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	comes_up(rig, "h1");
+	ok(rig, EFFECT_READY, NULL); /* was under way */
+	struct effect *e = take(rig, EFFECT_REMOVE, "h2", NEW);
+	assert_non_null(e);
+	rig->asked[rig->n_asked++] = e;
+	assert_true(world_node(resched_world(rig->r), "h1")->returning);
+	ok(rig, EFFECT_REMOVE, "h2");
+	expect_state(rig, TAKEOVER_ROLLED_BACK, "h1 answers again");
+	assert_string_equal(web(rig)->node, "h1");
+	assert_int_equal(web(rig)->n_copies, 0);
+	expect_nothing(rig);
+	assert_false(world_node(resched_world(rig->r), "h1")->returning);
+}
+
+static void a_node_back_after_the_release_has_a_stale_copy(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	comes_up(rig, "h1");
+	ok(rig, EFFECT_DISCONNECT, "h1");
+	ok(rig, EFFECT_STOP, "h1");
+	ok(rig, EFFECT_POLICY, "h1");
+	/* Its name is out of the way, but it stays: nobody has verified its successor yet. */
+	ok(rig, EFFECT_RENAME, "h1");
+	assert_null(take(rig, EFFECT_REMOVE, NULL, NULL));
+	until_done(rig);
+	struct world_container *c = container("h2", NEW, "web");
+	add_overlay(rig, c);
+	c->workload = xstrdup(web(rig)->id);
+	c->takeover = xstrdup(last(rig)->id);
+	c->generation = 2;
+	see(rig, c);
+	turn(rig);
+	ok(rig, EFFECT_REMOVE, "h1");
+	assert_int_equal(web(rig)->n_copies, 0);
+	expect_nothing(rig);
+}
+
+static void a_kept_copy_is_parked_and_stays(void **state) {
+	struct rig *rig = *state;
+
+	rig->settings.stale_keep = true;
+	resched_free(rig->r);
+	rig->r = resched_new(&rig->settings);
+	for (int i = 1; i <= 3; i++)
+		resched_add_node(rig->r, i == 1 ? "h1" : i == 2 ? "h2" : "h3", true);
+	(void)begin(state);
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_done(rig);
+	struct world_container *c = container("h2", NEW, "web");
+	c->workload = xstrdup(web(rig)->id);
+	c->takeover = xstrdup(last(rig)->id);
+	c->generation = 2;
+	add_overlay(rig, c);
+	see(rig, c);
+	comes_up(rig, "h1");
+	ok(rig, EFFECT_DISCONNECT, "h1");
+	ok(rig, EFFECT_STOP, "h1");
+	ok(rig, EFFECT_POLICY, "h1");
+	struct effect *e = take(rig, EFFECT_RENAME, "h1", WEB);
+	assert_string_equal(e->name, "web-stale-g1");
+	rig->asked[rig->n_asked++] = e;
+	ok(rig, EFFECT_RENAME, "h1");
+	expect_nothing(rig);
+	assert_int_equal(web(rig)->copies[0].row, CLEAN_KEPT);
+}
+
+static void the_oldest_is_kept_by_a_move_back(void **state) {
+	struct rig *rig = *state;
+
+	rig->settings.keep_oldest = true;
+	resched_free(rig->r);
+	rig->r = resched_new(&rig->settings);
+	for (int i = 1; i <= 3; i++)
+		resched_add_node(rig->r, i == 1 ? "h1" : i == 2 ? "h2" : "h3", true);
+	(void)begin(state);
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_done(rig);
+	struct world_container *c = container("h2", NEW, "web");
+	c->workload = xstrdup(web(rig)->id);
+	c->takeover = xstrdup(last(rig)->id);
+	c->generation = 2;
+	add_overlay(rig, c);
+	see(rig, c);
+	comes_up(rig, "h1");
+	ok(rig, EFFECT_DISCONNECT, "h1");
+	ok(rig, EFFECT_STOP, "h1");
+	ok(rig, EFFECT_POLICY, "h1");
+	ok(rig, EFFECT_REMOVE, "h1");
+	resched_container_gone(rig->r, "h1", WEB);
+	turn(rig);
+	assert_true(last(rig)->planned);
+	const struct effect_result created = {.outcome = EFFECT_OK, .container = "cccccccccccc"};
+	answer(rig, EFFECT_CREATE, "h1", &created);
+	ok(rig, EFFECT_READY, NULL);
+	/* The owner lives: it is fenced by its own engine, and only then its address released. */
+	ok(rig, EFFECT_DISCONNECT, "h2");
+	assert_false(last(rig)->released);
+	ok(rig, EFFECT_STOP, "h2");
+	assert_true(last(rig)->released);
+	assert_int_equal(last(rig)->evidence, EVIDENCE_STOPPED);
+	ok(rig, EFFECT_RELEASE, NULL);
+}
+
+/* ---- what goes wrong ---- */
+
+static void without_a_control_socket_an_operator_is_asked_and_it_goes_on_when_there_is_one(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	refuse(rig, EFFECT_READY, NULL, REFUSAL_MISSING, "no control socket can be reached");
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "no control socket");
+	expect_nothing(rig);
+	pass_time(rig, 31000);
+	ok(rig, EFFECT_READY, NULL);
+	expect_state(rig, TAKEOVER_RUNNING, NULL);
+	until_started(rig);
+	until_done(rig);
+}
+
+static void a_taken_port_fails_the_attempt_and_the_next_node_gets_the_same_address(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	refuse(rig, EFFECT_START, "h2", REFUSAL_PORT_TAKEN, "port 80 is taken");
+	ok(rig, EFFECT_REMOVE, "h2"); /* seen absent, before anybody else is started */
+	assert_true(web(rig)->orphan);
+	struct effect *e = take(rig, EFFECT_CREATE, "h3", NULL);
+	assert_non_null(e);
+	assert_string_equal(e->name, "heir-aaaaaaaa-g3");
+	assert_string_equal(e->nets[0].ip, IP);
+	assert_string_equal(e->nets[0].mac, MAC);
+	rig->asked[rig->n_asked++] = e;
+	ok(rig, EFFECT_CREATE, "h3");
+	ok(rig, EFFECT_READY, NULL);
+	holders(rig, HOLDER_NONE); /* released already */
+	holders(rig, HOLDER_NONE);
+	ok(rig, EFFECT_RENAME, "h3");
+	until_done(rig);
+	assert_string_equal(web(rig)->node, "h3");
+}
+
+static void attempts_used_up_need_an_operator(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	for (int i = 0; i < 3; i++) {
+		refuse(rig, EFFECT_CREATE, NULL, REFUSAL_OTHER, "disk full");
+		const struct effect_result absent = {.outcome = EFFECT_OK};
+		answer(rig, EFFECT_INSPECT, NULL, &absent);
+		if (i < 2)
+			pass_time(rig, 5000);
+	}
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "3 attempts failed; the last");
+	pass_time(rig, 60000);
+	expect_nothing(rig);
+}
+
+static void a_target_that_dies_after_the_start_is_where_the_next_one_starts_from(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	ok(rig, EFFECT_START, "h2");
+	die(rig, "h2");
+	assert_int_equal(last(rig)->generation, 3);
+	assert_string_equal(last(rig)->from, "h2");
+	assert_string_equal(last(rig)->old_id, NEW);
+	assert_string_equal(last(rig)->to, "h3");
+	assert_false(last(rig)->released);
+	struct effect *e = take(rig, EFFECT_CREATE, "h3", NULL);
+	assert_string_equal(e->nets[0].ip, IP);
+	rig->asked[rig->n_asked++] = e;
+	const struct effect_result created = {.outcome = EFFECT_OK, .container = "cccccccccccc"};
+	answer(rig, EFFECT_CREATE, "h3", &created);
+	ok(rig, EFFECT_READY, NULL);
+	struct effect *release = take(rig, EFFECT_RELEASE, NULL, NULL);
+	assert_true(strs_has(&release->copies, NEW) && strs_has(&release->copies, WEB));
+	assert_false(strs_has(&release->copies, "cccccccccccc"));
+	effect_free(release);
+}
+
+static void a_target_that_dies_and_returns_before_the_next_release_is_gone_on_with(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	unknown(rig, EFFECT_START, "h2");
+	die(rig, "h2");
+	const struct effect_result created = {.outcome = EFFECT_OK, .container = "cccccccccccc"};
+	answer(rig, EFFECT_CREATE, "h3", &created);
+	struct world_container *c = container("h2", NEW, "web");
+	c->running = c->started = false;
+	c->workload = xstrdup(web(rig)->id);
+	c->generation = 2;
+	add_overlay(rig, c);
+	see(rig, c);
+	comes_up(rig, "h2");
+	ok(rig, EFFECT_READY, NULL);
+	ok(rig, EFFECT_REMOVE, "h3");
+	/* Rolled back to an owner that nobody has verified: it is looked after where it is. */
+	assert_string_equal(last(rig)->to, "h2");
+	holders(rig, HOLDER_OWN);
+	seen(rig, "h2", true, IP); /* the name */
+	seen(rig, "h2", true, IP); /* it runs: it is not started again */
+	ok(rig, EFFECT_POLICY, "h2");
+	seen(rig, "h2", true, IP);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_true(web(rig)->verified);
+	assert_int_equal(web(rig)->generation, 2);
+}
+
+static void a_start_of_unknown_outcome_is_looked_at_before_anything_else(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	unknown(rig, EFFECT_START, "h2");
+	assert_int_equal(rig->n_asked, 0);
+	pass_time(rig, 1000);
+	unknown(rig, EFFECT_INSPECT, "h2"); /* waits, and never counts as a no */
+	pass_time(rig, 10000);
+	seen(rig, "h2", true, IP);
+	assert_null(take(rig, EFFECT_START, NULL, NULL));
+	ok(rig, EFFECT_POLICY, "h2");
+}
+
+static void a_stolen_address_is_waited_for_and_nobody_evicted(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	ok(rig, EFFECT_RELEASE, NULL);
+	holders(rig, HOLDER_OTHER);
+	expect_state(rig, TAKEOVER_WAITING, "the address is taken: by \"thief\"");
+	for (int i = 0; i < 10; i++) {
+		pass_time(rig, 31000);
+		assert_int_equal(rig->n_asked, 1);
+		holders(rig, HOLDER_OTHER);
+	}
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "the address is taken");
+	pass_time(rig, 31000);
+	holders(rig, HOLDER_NONE);
+	ok(rig, EFFECT_RENAME, "h2");
+	until_done(rig);
+}
+
+static void an_address_taken_at_the_start_is_claimed_again(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	refuse(rig, EFFECT_START, "h2", REFUSAL_ADDRESS_TAKEN, "Address already in use");
+	pass_time(rig, 1000);
+	holders(rig, HOLDER_COPY);
+	pass_time(rig, 1000);
+	ok(rig, EFFECT_RELEASE, NULL); /* the old one had taken it back */
+	holders(rig, HOLDER_NONE);
+	ok(rig, EFFECT_RENAME, "h2");
+	until_done(rig);
+}
+
+static void a_container_of_the_staged_name_that_is_not_ours_is_left_alone(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	refuse(rig, EFFECT_CREATE, "h2", REFUSAL_NAME_TAKEN, "the name is in use");
+	const struct effect_result foreign = {
+		.outcome = EFFECT_OK, .found = true, .container = "dddddddddddd", .name = "heir-aaaaaaaa-g2"};
+	answer(rig, EFFECT_INSPECT, "h2", &foreign);
+	answer(rig, EFFECT_INSPECT, "h2", &foreign);
+	assert_null(take(rig, EFFECT_REMOVE, NULL, NULL));
+	ok(rig, EFFECT_CREATE, "h3");
+}
+
+static void a_replacement_with_another_address_is_never_done(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	ok(rig, EFFECT_START, "h2");
+	ok(rig, EFFECT_POLICY, "h2");
+	for (int i = 0; i < 12; i++) {
+		seen(rig, "h2", true, "10.20.0.51");
+		pass_time(rig, 31000);
+	}
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "has not " IP);
+	assert_false(web(rig)->verified);
+}
+
+/* ---- restarts ---- */
+
+static void h1_is_dead_and_the_others_answer(struct rig *rig) {
+	die(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+}
+
+static void a_restart_looks_before_it_does(void **state) {
+	static const struct {
+		const char *what;
+		unsigned answered; /* of the way, before the crash */
+		enum effect_kind under_way, first;
+	} cases[] = {
+		{"create", 0, EFFECT_CREATE, EFFECT_INSPECT},   {"ready", 1, EFFECT_READY, EFFECT_READY},
+		{"release", 2, EFFECT_RELEASE, EFFECT_HOLDERS}, {"claim", 3, EFFECT_HOLDERS, EFFECT_HOLDERS},
+		{"rename", 4, EFFECT_RENAME, EFFECT_INSPECT},   {"start", 5, EFFECT_START, EFFECT_INSPECT},
+		{"policy", 6, EFFECT_POLICY, EFFECT_POLICY},    {"verify", 7, EFFECT_INSPECT, EFFECT_INSPECT},
+	};
+	static const enum effect_kind way[] = {EFFECT_CREATE, EFFECT_READY, EFFECT_RELEASE, EFFECT_HOLDERS,
+					       EFFECT_RENAME, EFFECT_START, EFFECT_POLICY};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		void *fresh;
+		(void)set_up(&fresh);
+		struct rig *rig = begin(&fresh);
+		die(rig, "h1");
+		for (unsigned k = 0; k < cases[i].answered; k++)
+			ok(rig, way[k], NULL);
+		assert_int_equal(rig->asked[0]->kind, cases[i].under_way);
+		restart(rig);
+		h1_is_dead_and_the_others_answer(rig);
+		if (rig->n_asked != 1 || rig->asked[0]->kind != cases[i].first)
+			fail_asked(rig, cases[i].what);
+		(void)tear_down(&fresh);
+	}
+	(void)state;
+}
+
+static void a_restart_in_the_middle_ends_with_one_owner(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	restart(rig); /* the start was under way, and came through */
+	h1_is_dead_and_the_others_answer(rig);
+	seen(rig, "h2", true, IP);
+	ok(rig, EFFECT_POLICY, "h2");
+	seen(rig, "h2", true, IP);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(web(rig)->generation, 2);
+}
+
+static void nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	restart(rig);
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_WAITING, "h1 is unknown");
+	die(rig, "h1");
+	ok(rig, EFFECT_READY, NULL);
+}
+
+static void a_node_that_died_while_the_manager_was_stopped_is_taken_over(void **state) {
+	struct rig *rig = begin(state);
+
+	restart(rig);
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	expect_nothing(rig);
+	verdict(rig, "h1", NODE_DEAD);
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+}
+
+/* ---- when not ---- */
+
+static void the_brake_holds_what_has_not_begun_and_what_is_not_released(void **state) {
+	struct rig *rig = begin(state);
+
+	resched_brake(rig->r, true, "3 of 4 nodes are lost");
+	die(rig, "h1");
+	expect_nothing(rig);
+	assert_null(resched_takeovers(rig->r));
+	resched_brake(rig->r, false, "");
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+	resched_brake(rig->r, true, "3 of 4 nodes are lost");
+	ok(rig, EFFECT_READY, NULL);
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_WAITING, "the storm brake holds: 3 of 4");
+	resched_brake(rig->r, false, "");
+	turn(rig);
+	resched_brake(rig->r, true, "again");
+	until_started(rig); /* past the point of no return it goes on */
+	until_done(rig);
+}
+
+static void a_store_that_cannot_be_written_stops_everything(void **state) {
+	struct rig *rig = begin(state);
+
+	resched_store(rig->r, false, "disk full");
+	die(rig, "h1");
+	expect_nothing(rig);
+	resched_store(rig->r, true, NULL);
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+}
+
+static void a_key_value_overlay_needs_agents(void **state) {
+	struct rig *rig = *state;
+
+	rig->kv = true;
+	(void)begin(state);
+	die(rig, "h1");
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "no agents");
+}
+
+static void what_was_stopped_on_purpose_stays_stopped(void **state) {
+	struct rig *rig = begin(state);
+	struct world_container *c = container("h1", WEB, "web");
+
+	c->running = false;
+	add_overlay(rig, c);
+	see(rig, c);
+	turn(rig);
+	pass_time(rig, 31000);
+	assert_false(web(rig)->must_run);
+	die(rig, "h1");
+	expect_nothing(rig);
+}
+
+static void what_stopped_with_its_host_counts_as_running(void **state) {
+	struct rig *rig = begin(state);
+	struct world_container *c = container("h1", WEB, "web");
+
+	c->running = false;
+	add_overlay(rig, c);
+	see(rig, c);
+	turn(rig);
+	pass_time(rig, 5000);
+	die(rig, "h1");
+	struct effect *e = take(rig, EFFECT_CREATE, "h2", NULL);
+	assert_string_equal(e->nets[0].ip, IP); /* as it had it when it ran */
+	effect_free(e);
+}
+
+static void what_its_user_removed_is_forgotten(void **state) {
+	struct rig *rig = begin(state);
+	struct resched_output out;
+
+	resched_container_gone(rig->r, "h1", WEB);
+	assert_null(resched_workloads(rig->r));
+	resched_take_output(rig->r, &out);
+	assert_true(strs_has(&out.forgotten, "prod/" WEB));
+	resched_output_clear(&out);
+	die(rig, "h1");
+	expect_nothing(rig);
+}
+
+static void an_engine_that_is_silent_alone_is_waited_for(void **state) {
+	struct rig *rig = begin(state);
+
+	verdict(rig, "h1", NODE_SUSPECT);
+	verdict(rig, "h1", NODE_ENGINE_ONLY);
+	expect_nothing(rig);
+	assert_null(resched_takeovers(rig->r));
+}
+
+static void demanded_evidence_waits_for_confirm_dead(void **state) {
+	struct rig *rig = *state;
+	struct world_container *c = container("h1", WEB, "web");
+	struct err err;
+
+	c->policy.fence = EVIDENCE_STOPPED;
+	add_overlay(rig, c);
+	see(rig, c);
+	comes_up(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), -EBUSY);
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h9", &err), -ENOENT);
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	ok(rig, EFFECT_READY, NULL);
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "confirm-dead h1");
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), 0);
+	turn(rig);
+	assert_int_equal(last(rig)->evidence, EVIDENCE_STOPPED);
+	until_started(rig);
+}
+
+static void confirm_dead_passes_the_brake_and_engine_only(void **state) {
+	struct rig *rig = begin(state);
+	struct err err;
+
+	resched_brake(rig->r, true, "2 of 3 nodes are lost");
+	verdict(rig, "h1", NODE_ENGINE_ONLY);
+	expect_nothing(rig);
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), 0);
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+	assert_int_equal(rig->asked[0]->kind, EFFECT_READY);
+}
+
+static void without_a_target_it_waits_and_goes_on_when_one_appears(void **state) {
+	struct rig *rig = *state;
+
+	see_web(rig);
+	comes_up(rig, "h1");
+	die(rig, "h2");
+	die(rig, "h3");
+	die(rig, "h1");
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_WAITING, "no node can take it");
+	assert_true(strs_has(&last(rig)->rejected, "h2: is dead"));
+	comes_up(rig, "h3");
+	ok(rig, EFFECT_CREATE, "h3");
+}
+
+static void a_result_that_nobody_waits_for_is_ignored(void **state) {
+	struct rig *rig = begin(state);
+	const struct effect_result r = {.outcome = EFFECT_OK};
+
+	resched_result(rig->r, rig->now, 4711, &r);
+	expect_nothing(rig);
+}
+
+static void a_drill_tells_and_changes_nothing(void **state) {
+	struct rig *rig = begin(state);
+	struct resched_forecast f;
+
+	resched_forecast(rig->r, rig->now, world_container(resched_world(rig->r), "h1", WEB), NULL, 0, &f);
+	assert_null(f.blocked);
+	assert_string_equal(f.choice.target, "h2");
+	resched_forecast_clear(&f);
+	expect_nothing(rig);
+	assert_null(resched_takeovers(rig->r));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		T(a_dead_nodes_workload_is_moved_row_by_row),
+		T(without_an_overlay_no_address_work_is_asked_for),
+		T(who_did_not_opt_in_is_left_alone),
+		T(a_missing_image_is_fetched_first),
+		T(a_node_back_before_the_release_rolls_it_back),
+		T(a_node_back_after_the_release_has_a_stale_copy),
+		T(a_kept_copy_is_parked_and_stays),
+		T(the_oldest_is_kept_by_a_move_back),
+		T(without_a_control_socket_an_operator_is_asked_and_it_goes_on_when_there_is_one),
+		T(a_taken_port_fails_the_attempt_and_the_next_node_gets_the_same_address),
+		T(attempts_used_up_need_an_operator),
+		T(a_target_that_dies_after_the_start_is_where_the_next_one_starts_from),
+		T(a_target_that_dies_and_returns_before_the_next_release_is_gone_on_with),
+		T(a_start_of_unknown_outcome_is_looked_at_before_anything_else),
+		T(a_stolen_address_is_waited_for_and_nobody_evicted),
+		T(an_address_taken_at_the_start_is_claimed_again),
+		T(a_container_of_the_staged_name_that_is_not_ours_is_left_alone),
+		T(a_replacement_with_another_address_is_never_done),
+		T(a_restart_looks_before_it_does),
+		T(a_restart_in_the_middle_ends_with_one_owner),
+		T(nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead),
+		T(a_node_that_died_while_the_manager_was_stopped_is_taken_over),
+		T(the_brake_holds_what_has_not_begun_and_what_is_not_released),
+		T(a_store_that_cannot_be_written_stops_everything),
+		T(a_key_value_overlay_needs_agents),
+		T(what_was_stopped_on_purpose_stays_stopped),
+		T(what_stopped_with_its_host_counts_as_running),
+		T(what_its_user_removed_is_forgotten),
+		T(an_engine_that_is_silent_alone_is_waited_for),
+		T(demanded_evidence_waits_for_confirm_dead),
+		T(confirm_dead_passes_the_brake_and_engine_only),
+		T(without_a_target_it_waits_and_goes_on_when_one_appears),
+		T(a_result_that_nobody_waits_for_is_ignored),
+		T(a_drill_tells_and_changes_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
