@@ -207,6 +207,19 @@ void check_effect(struct sim *s, const struct effect *e) {
 		check_start(s, e);
 }
 
+/* It takes from everybody there, so nobody may be there who demands more than is known. */
+void check_node_removal(struct sim *s, int node) {
+	const struct world_node *n = s->machine ? world_node(resched_world(s->machine), s->fake.nodes[node].name) : NULL;
+
+	for (int i = 0; i < s->fake.n_containers && n && !n->confirmed_dead; i++) {
+		const struct fake_container *c = s->fake.containers[i];
+		if (c->exists && c->running && c->node == node && c->fence == EVIDENCE_STOPPED && !c->let_go &&
+		    fake_has_overlay(c) && is_lost(s, n->name))
+			sim_fail(s, "%s is removed from the swarm, and %s there demands that it be stopped first", n->name,
+				 c->name);
+	}
+}
+
 /* ---- after a turn ---- */
 
 static struct seen_takeover *seen(struct sim *s, const struct takeover *t) {

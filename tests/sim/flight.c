@@ -210,7 +210,7 @@ static void do_holders(struct sim *s, struct flight *f) {
 				h = HOLDER_OWN;
 			worst = h > worst ? h : worst;
 		}
-	f->result.holder = worst;
+	f->result.holder = !s->healed && rng_permille(&s->rng, 30) ? HOLDER_UNKNOWN : worst;
 }
 
 static bool by_node_removal(const struct sim *s) { return !s->control_up && s->control_missing && s->remove_node; }
@@ -225,6 +225,7 @@ static void do_release(struct sim *s, struct flight *f) {
 	int node = fake_node_index(&s->fake, f->effect->node);
 
 	if (by_node_removal(s)) {
+		check_node_removal(s, node);
 		fake_remove_node(&s->fake, node);
 		s->removed_on_disk[node] = true;
 		sim_say(s, "%s is removed from the swarm", s->fake.nodes[node].name);

@@ -220,6 +220,7 @@ static void end(struct sim *s) {
 	manager_free(s);
 	flight_free_all(s);
 	fake_clear(&s->fake);
+	strs_clear(&s->fenced);
 	free(s->heap);
 	free(s);
 }

@@ -149,6 +149,7 @@ void faults_heal(struct sim *s);
 
 /* ---- check.c ---- */
 void check_effect(struct sim *s, const struct effect *e); /* when it is given out */
+void check_node_removal(struct sim *s, int node);         /* all its addresses are freed at once */
 void check_turn(struct sim *s);                           /* after a turn, before its effects are given out */
 void check_world(struct sim *s);                          /* after every event */
 char *check_end(struct sim *s);                           /* what is not yet as it must be; NULL: nothing. Owned */
