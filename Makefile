@@ -109,7 +109,7 @@ tidy:
 	$(Q)printf '%s\n' $(SOURCES) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Isrc -DHEIR_VERSION=\"0\" $(PKG_CFLAGS) 2>/dev/null' tidy
 
 bench: all $(BENCH)
-	$(Q)tests/bench/run
+	$(Q)tests/bench/run $(ARGS)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -113,7 +113,7 @@ int json_get_array(const json_t *obj, const char *path, json_t **ret, struct err
 }
 
 int json_get_strs(const json_t *obj, const char *path, struct strs *ret, struct err *err) {
-	json_t *list, *item;
+	json_t *list = NULL, *item;
 	size_t i;
 
 	int r = json_get_array(obj, path, &list, err);

@@ -41,7 +41,7 @@ struct daemon_node {
 struct memory {
 	char *key; /* "<node>/<id>" */
 	char *node, *id;
-	json_t *inspect;
+	char *inspect; /* as text: a tree of it takes ten times the room */
 	uint64_t hash; /* of the document written last */
 	bool dirty;
 	UT_hash_handle hh;
@@ -104,7 +104,7 @@ void observe_write_memory(struct daemon *d, struct store_batch *batch); /* what 
 void observe_mark_memory(struct daemon *d);                             /* all of it, after a failed commit */
 void observe_forget(struct daemon *d);                                  /* at the very end */
 void observe_settled(struct daemon *d, const char *key);
-const json_t *observe_spec(const struct daemon *d, const char *node, const char *id); /* borrowed; NULL */
+json_t *observe_spec(const struct daemon *d, const char *node, const char *id); /* a new reference; NULL */
 
 /* runner.c: takes the effect; its result comes to the machine later. */
 void runner_perform(struct daemon *d, struct effect *e);

@@ -155,7 +155,7 @@ static struct memory *memory_get(struct daemon *d, const struct world_container 
 
 static void memory_free(struct daemon *d, struct memory *m) {
 	HASH_DEL(d->memory, m);
-	json_decref(m->inspect);
+	free(m->inspect);
 	free(m->key);
 	free(m->node);
 	free(m->id);
@@ -168,12 +168,20 @@ static void remember(struct daemon *d, const struct world_container *c, const js
 	struct memory *m = memory_get(d, c);
 	/* What a workload is made again from stays as it was before heir took its copy off the networks. */
 	bool frozen = m->inspect && resched_memory_is_frozen(d->machine, c->node, c->id);
-	if (inspect && json_is_object(inspect) && !frozen) {
-		json_decref(m->inspect);
-		m->inspect = json_incref((json_t *)(uintptr_t)inspect);
+	if (json_is_object(inspect) && !frozen) {
+		free(m->inspect);
+		m->inspect = json_text(inspect);
 	}
 	m->dirty = true;
 	turn_wake(d);
+}
+
+static json_t *memory_inspect(const struct memory *m) {
+	json_t *j = NULL;
+
+	if (m->inspect && json_parse(m->inspect, strlen(m->inspect), "memory", &j, NULL) < 0)
+		return NULL; /* it was written by us */
+	return j;
 }
 
 static char *memory_text(const struct daemon *d, const struct memory *m) {
@@ -182,7 +190,7 @@ static char *memory_text(const struct daemon *d, const struct memory *m) {
 	const struct world_node *n = world_node(resched_world(d->machine), m->node);
 
 	json_set_str(doc, "swarm_node", n ? n->facts.swarm_node : NULL);
-	json_object_set(doc, "inspect", m->inspect);
+	json_object_set_new(doc, "inspect", memory_inspect(m));
 	json_object_set_new(doc, "node", json_string(m->node));
 	json_object_set_new(doc, "networks", c ? record_from_nets(c->nets, c->n_nets) : json_array());
 	json_object_set_new(doc, "running", json_boolean(c && c->running));
@@ -228,10 +236,10 @@ void observe_settled(struct daemon *d, const char *key) {
 		m->dirty = true;
 }
 
-const json_t *observe_spec(const struct daemon *d, const char *node, const char *id) {
+json_t *observe_spec(const struct daemon *d, const char *node, const char *id) {
 	for (const struct memory *m = d->memory; m && node && id; m = m->hh.next)
 		if (strcmp(m->id, id) == 0 && strcmp(m->node, node) == 0)
-			return m->inspect;
+			return memory_inspect(m);
 	return NULL;
 }
 
@@ -239,8 +247,8 @@ static int load_row(void *user, const char *key, const char *text, struct err *e
 	struct daemon *d = user;
 	json_t *doc CLEANUP_JSON = NULL;
 	struct engine_container c CLEANUP_ENGINE_CONTAINER = {0};
-	struct world_net *nets;
-	size_t n_nets;
+	struct world_net *nets = NULL;
+	size_t n_nets = 0;
 
 	int r = json_parse(text, strlen(text), "memory", &doc, err);
 	const char *node = json_str_or(doc, "node", NULL);
@@ -267,7 +275,8 @@ static int load_row(void *user, const char *key, const char *text, struct err *e
 	w->running = json_bool_or(doc, "running", false);
 	w->settled = json_bool_or(doc, "settled", false);
 	struct memory *m = memory_get(d, w);
-	m->inspect = json_incref(inspect);
+	free(m->inspect);
+	m->inspect = json_text(inspect);
 	m->hash = hash_text(text);
 	resched_node_swarm(d->machine, node, json_str_or(doc, "swarm_node", NULL));
 	resched_container(d->machine, mono_now(), w);

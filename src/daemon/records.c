@@ -152,8 +152,8 @@ json_t *record_from_takeover(const struct takeover *t) {
 }
 
 static int to_takeover_nets(const json_t *j, struct takeover *t, struct err *err) {
-	struct world_net *nets;
-	size_t n;
+	struct world_net *nets = NULL;
+	size_t n = 0;
 	const json_t *list = json_at(j, "networks");
 
 	int r = record_to_nets(list, &nets, &n, err);

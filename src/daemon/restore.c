@@ -11,7 +11,7 @@
 static int workload_row(void *user, const char *key, const char *text, struct err *err) {
 	struct daemon *d = user;
 	json_t *j CLEANUP_JSON = NULL;
-	struct workload *w;
+	struct workload *w = NULL;
 
 	int r = json_parse(text, strlen(text), "ledger", &j, err);
 	if (r == 0)
@@ -32,7 +32,7 @@ static bool has_workload(const struct daemon *d, const char *id) {
 static int takeover_row(void *user, const char *key, const char *text, struct err *err) {
 	struct daemon *d = user;
 	json_t *j CLEANUP_JSON = NULL;
-	struct takeover *t;
+	struct takeover *t = NULL;
 
 	int r = json_parse(text, strlen(text), "takeover", &j, err);
 	if (r == 0)

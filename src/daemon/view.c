@@ -265,12 +265,13 @@ static json_t *warnings(const struct daemon *d) {
 	return list;
 }
 
-/* Since the start; late: sent more than a quarter of the interval after their time. */
+/* Since the start; late: sent more than a quarter of the interval after their time; dropped: see prober_stats. */
 static json_t *heartbeats(const struct daemon *d) {
 	const struct prober_stats *stats = prober_stats(d->prober);
 
-	return json_pack("{s:I, s:I, s:I, s:I}", "sent", (json_int_t)stats->sent, "answered", (json_int_t)stats->answered, "missed",
-			 (json_int_t)stats->missed, "late", (json_int_t)stats->late);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "sent", (json_int_t)stats->sent, "answered", (json_int_t)stats->answered,
+			 "missed", (json_int_t)stats->missed, "dropped", (json_int_t)stats->dropped, "late",
+			 (json_int_t)stats->late);
 }
 
 json_t *view_status(const struct daemon *d) {

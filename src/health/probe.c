@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define RESOLVE_AGAIN span_sec(300)
+#define LATE_LEAST span_ms(50)
 
 struct resolving {
 	uv_getaddrinfo_t req;
@@ -221,6 +222,21 @@ static void beat_missed(struct probe *p, enum engine_sign sign, const char *erro
 	beat_miss_settle(p);
 }
 
+/* The timeout itself was noticed late: the loop was held up (a busy or stopped machine), and the answer may lie unread. That says
+ * nothing about the engine. */
+static bool is_noticed_late(const struct probe *p) {
+	int64_t timeout = p->prober->settings.timeout.ns, usual = timeout / 4 > LATE_LEAST.ns ? timeout / 4 : LATE_LEAST.ns;
+	return mono_since(p->beat.started, mono_now()).ns > timeout + usual;
+}
+
+static void beat_drop(struct probe *p) {
+	p->prober->stats.dropped++;
+	reach_cancel(TAKE_PTR(p->ask));
+	p->beat.under_way = false;
+	if (p->due)
+		beat_begin(p);
+}
+
 static void on_ping(void *ctx, const struct engine_result *result) {
 	struct probe *p = ctx;
 
@@ -231,7 +247,10 @@ static void on_ping(void *ctx, const struct engine_result *result) {
 		return;
 	}
 	bool bad = result->outcome == ENGINE_REFUSED || result->outcome == ENGINE_BAD;
-	beat_missed(p, bad ? ENGINE_SIGN_BAD : ENGINE_SIGN_MISSED, result->err.msg);
+	if (!bad && is_noticed_late(p))
+		beat_drop(p);
+	else
+		beat_missed(p, bad ? ENGINE_SIGN_BAD : ENGINE_SIGN_MISSED, result->err.msg);
 }
 
 static void note_start(struct prober *prober, struct span late) {

@@ -31,6 +31,7 @@ typedef void probe_change_fn(void *user, struct probe *p, const struct probe_cha
 
 struct prober_stats {
 	uint64_t sent, answered, missed;
+	uint64_t dropped;   /* timed out while the loop was held up: no sample, neither answered nor missed */
 	uint64_t late;      /* started more than a quarter of the interval after their slot */
 	struct span latest; /* the worst of them */
 };

@@ -398,7 +398,7 @@ static void set_up_body(struct http_request *req, const struct http_options *o) 
 	} else if (o->body || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0) {
 		req->post = xstrndup("", 0);
 		req->post = xreallocarray(req->post, o->body_len + 1, 1);
-		if (o->body_len > 0)
+		if (o->body_len > 0 && o->body)
 			memcpy(req->post, o->body, o->body_len);
 		SET(req, CURLOPT_POST, 1L);
 		SET(req, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);

@@ -66,8 +66,10 @@ struct effect {
 	struct world_net *nets; /* overlay networks for READY, RELEASE, HOLDERS, DISCONNECT; all for CREATE */
 	size_t n_nets;
 	char *swarm_node;
-	struct strs copies; /* IDs of this workload's containers */
-	char *own;          /* HOLDERS: the container that may hold them (the new one); NULL */
+	struct strs copies;   /* IDs of this workload's containers */
+	bool by_node_removal; /* RELEASE: the node may be taken out of its swarm for it; else REFUSAL_MISSING where only that would
+				 do */
+	char *own;            /* HOLDERS: the container that may hold them (the new one); NULL */
 };
 
 void effect_free(struct effect *e);

@@ -31,6 +31,8 @@ struct takeover *takeover_open(const struct resched *r, const struct workload *w
 void takeover_add(struct resched *r, struct takeover *t);
 /* What it is made again from: its owner as last seen, or, until that was seen with all it is to have, the one before. NULL. */
 struct world_container *workload_subject(const struct resched *r, const struct workload *w);
+/* "heir-<8 characters of the first container's ID>-g<generation>"; owned. */
+char *workload_staged_name(const struct workload *w, unsigned generation);
 void workload_set_spec(struct workload *w, const struct world_container *c);
 /* It was started, and shows all that the one before had: addresses and restart policy. */
 bool container_is_complete(const struct resched *r, const struct workload *w, const struct world_container *c);

@@ -380,8 +380,12 @@ static bool belongs_to(const struct resched *r, const struct workload *w, const 
 		return false;
 	if (c->generation == t->generation && t->to && strcmp(t->to, c->node) == 0 && t->new_id && strcmp(t->new_id, c->id) == 0)
 		return true;
-	/* Made by a create whose answer never came, or came too late: it still has the stage's name, and never ran. */
-	return c->generation <= t->generation && !c->started && strncmp(c->name, "heir-", 5) == 0;
+	/* Made by a create whose answer never came, or came too late: it still has the stage's name, which no copy of it can have.
+	 */
+	char *name = workload_staged_name(w, c->generation);
+	bool staged = c->generation <= t->generation && strcmp(c->name, name) == 0;
+	free(name);
+	return staged;
 }
 
 /* The workload that a container is of, and the ID that it would have as a new one; the ledger may know neither. */

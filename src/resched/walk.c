@@ -198,11 +198,24 @@ static void stay(struct resched *r, struct workload *w, struct takeover *t) {
 	close_takeover(r, t, TAKEOVER_FAILED);
 }
 
+/* What a create of this attempt made whose answer came too late to be told which it was. */
+static void leave_strays(const struct resched *r, struct workload *w, const struct takeover *t) {
+	const struct world_node *to = world_node(&r->world, t->to);
+
+	for (const struct world_container *c = to ? to->containers : NULL; c; c = c->next) {
+		bool ours = c->takeover && strcmp(c->takeover, t->id) == 0 && c->generation == t->generation &&
+			    strncmp(c->name, "heir-", 5) == 0;
+		if (ours && !c->started && !(t->new_id && strcmp(t->new_id, c->id) == 0) && !workload_copy_find(w, c->node, c->id))
+			workload_copy_add(w, c->node, c->id, c->name, c->generation)->staged = true;
+	}
+}
+
 /* This attempt is over: either it is rolled back, or the next one follows. */
 static void give_up(struct resched *r, struct takeover *t) {
 	struct workload *w = workload_of(r, t);
 	bool back = t->abort == ABORT_ROLL_BACK;
 
+	leave_strays(r, w, t);
 	if (takeover_is_past_return(t) && !may_run(t))
 		orphan(w, t);
 	record(r, t, back ? STEP_OUTCOME_NONE : STEP_FAILED, t->reason);
@@ -326,6 +339,7 @@ static void emit(struct resched *r, struct takeover *t, enum effect_kind kind) {
 	case EFFECT_READY:
 	case EFFECT_RELEASE:
 	case EFFECT_HOLDERS: {
+		e->by_node_removal = kind == EFFECT_RELEASE && t->by_node_removal;
 		const struct world_node *from = world_node(&r->world, t->from);
 		e->swarm_node = xstrdup_null(from ? from->facts.swarm_node : NULL);
 		xstr_replace(&e->node, t->from);
@@ -399,7 +413,7 @@ void takeover_begin(struct resched *r, struct workload *w, const char *pinned) {
 }
 
 /* 8 characters of the workload's own ID: behind the cluster's name. */
-static char *staged_name(const struct workload *w, unsigned generation) {
+char *workload_staged_name(const struct workload *w, unsigned generation) {
 	const char *slash = strrchr(w->id, '/');
 	return xasprintf("heir-%.8s-g%u", slash ? slash + 1 : w->id, generation);
 }
@@ -410,7 +424,7 @@ void takeover_resume(struct resched *r, struct workload *w) {
 	t->from = xstrdup(w->node);
 	t->to = xstrdup(w->node);
 	t->new_id = xstrdup(w->container);
-	t->staged_name = staged_name(w, w->generation);
+	t->staged_name = workload_staged_name(w, w->generation);
 	t->generation = w->generation;
 	t->state = TAKEOVER_RUNNING;
 	t->staged = t->released = t->claimed = true;
@@ -453,7 +467,7 @@ static void choose(struct resched *r, struct takeover *t, struct workload *w, co
 	t->generation = ++w->last_generation;
 	w->dirty = true;
 	free(t->staged_name);
-	t->staged_name = staged_name(w, t->generation);
+	t->staged_name = workload_staged_name(w, t->generation);
 	xstr_replace(&t->image_ref, world_node_image(n, c->image, c->image_id));
 	snprintf(text, sizeof(text), "%s%s%s", t->to, choice->cold && has_overlay(t) ? ", network not joined yet" : "",
 		 choice->image_missing ? ", image not there yet" : "");
@@ -538,7 +552,7 @@ static enum evidence evidence_of_copies(const struct resched *r, const struct wo
 static enum evidence evidence_at_hand(const struct resched *r, const struct takeover *t) {
 	const struct workload *w = workload_of(r, t);
 
-	if (w->orphan)
+	if (w->orphan || t->released)
 		return evidence_of_copies(r, w);
 	return t->fenced ? EVIDENCE_STOPPED : evidence_of_node(r, t->from);
 }
@@ -607,8 +621,9 @@ static void evidence(struct resched *r, struct takeover *t) {
 	}
 	t->evidence = have;
 	row_done(r, t, evidence_name(have));
+	if (!t->released)
+		disown(workload_of(r, t), t); /* once: on a second way through here the owner may be the new one */
 	t->released = true;
-	disown(workload_of(r, t), t);
 	log_nets(r, t, "fence", "ok", NULL);
 }
 
@@ -655,12 +670,18 @@ static void refused(struct resched *r, struct takeover *t, const struct effect_r
 	case ROW_READY:
 	case ROW_RELEASE:
 		takeover_reason(t, "%s", detail);
+		if (t->row == ROW_RELEASE && result->refusal == REFUSAL_MISSING) {
+			set_row(r, t, ROW_READY); /* how else it can be done is found out there */
+			delay(r, t, span_ms(RETRY_MS));
+			return;
+		}
 		if (result->refusal == REFUSAL_MISSING)
 			ask_operator(r, t);
 		else
 			wait_or_ask(r, t);
 		return;
 	case ROW_CLAIM:
+	case ROW_VERIFY: /* an engine that cannot look now says nothing of what is there */
 		takeover_reason(t, "%s", detail);
 		wait_or_ask(r, t);
 		return;
@@ -861,6 +882,23 @@ static void look_result(struct resched *r, struct takeover *t, const struct effe
 	}
 }
 
+static bool from_is_lost(const struct resched *r, const struct takeover *t) {
+	const struct world_node *from = world_node(&r->world, t->from);
+	return from && node_is_lost(r, from);
+}
+
+/* Not from a node that works: everybody on it would lose his address. */
+static void refuse_node_removal(struct resched *r, struct takeover *t) {
+	static const char why[] = "only by taking a node that works out of its swarm";
+
+	if (t->planned && !t->released) {
+		fail(r, t, why);
+		return;
+	}
+	takeover_reason(t, "%s", why);
+	ask_operator(r, t);
+}
+
 static void act_done(struct resched *r, struct takeover *t, const struct effect_result *result) {
 	switch (t->row) {
 	case ROW_IMAGE:
@@ -871,8 +909,8 @@ static void act_done(struct resched *r, struct takeover *t, const struct effect_
 		break;
 	case ROW_READY:
 		t->by_node_removal = result->by_node_removal;
-		if (t->planned && t->by_node_removal) {
-			fail(r, t, "only by taking a node that works out of its swarm");
+		if (t->by_node_removal && !from_is_lost(r, t)) {
+			refuse_node_removal(r, t);
 			return;
 		}
 		break;

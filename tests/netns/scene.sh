@@ -63,9 +63,10 @@ start_heird() {
 		"$root/build/heird" --config "$work/heir.yaml"
 }
 
-# would_move COUNT [TARGET]: heird knows COUNT containers of h1 that it would
-# move, all to TARGET.
+# would_move COUNT [TARGET]: heird has heard of h1, and knows COUNT containers
+# of it that it would move, all to TARGET.
 would_move() {
+	has 'node=h1 from=[a-z]* to=alive' "$work/log" || return 1
 	heir --format json drill h1 >"$work/drill" || [ $? -eq 2 ] || return 1
 	[ "$(grep -c '"state": *"would-move"' "$work/drill")" -eq "$1" ] ||
 		return 1

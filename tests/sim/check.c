@@ -124,17 +124,12 @@ static bool start_may_come(const struct sim *s, const struct flight *f, const st
 	       strcmp(f->effect->container, e->container) != 0 && c->exists && !c->proved;
 }
 
-/* Its node was lost at the point of no return, and came back after it. */
-static bool was_given_up(const struct sim *s, const struct flight *f, const struct effect *e) {
-	const struct takeover *t = find_takeover(s, e->takeover);
-	return t && t->released && t->old_id && strcmp(t->old_id, f->effect->container) == 0;
-}
-
 static void check_start(struct sim *s, const struct effect *e) {
 	const struct fake_container *c = fake_by_id(&s->fake, e->container);
 
 	for (const struct flight *f = s->flights; f; f = f->next)
-		if (start_may_come(s, f, e) && !is_lost(s, f->effect->node) && !was_given_up(s, f, e))
+		if (start_may_come(s, f, e) && !is_lost(s, f->effect->node) &&
+		    !fake_by_id(&s->fake, f->effect->container)->given_up)
 			sim_fail(s, "%s is to be started while the start of %s on %s may still come", e->container,
 				 f->effect->container, f->effect->node);
 	for (int i = 0; i < s->fake.n_containers && c; i++) {
@@ -235,9 +230,11 @@ static struct seen_takeover *seen(struct sim *s, const struct takeover *t) {
 
 /* The point of no return: no owner that lives and answers loses its address, unless it was stopped for this. */
 static void check_release(struct sim *s, const struct takeover *t) {
-	const struct fake_container *c = fake_by_id(&s->fake, t->old_id);
+	struct fake_container *c = fake_by_id(&s->fake, t->old_id);
 
-	if (c && c->exists && c->running && !is_lost(s, t->from))
+	if (c)
+		c->given_up = true;
+	if (c && c->exists && c->running && !c->touched && !is_lost(s, t->from))
 		sim_fail(s, "takeover %s releases the address of %s, which runs on %s", t->id, c->name, t->from);
 }
 

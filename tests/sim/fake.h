@@ -33,10 +33,11 @@ struct fake_container {
 	bool was_up;                                /* when its host lost power */
 
 	/* for the checks */
-	bool foreign; /* made in the middle, to be in the way */
-	bool let_go;  /* its address was released since it last was the owner */
-	bool proved;  /* was seen running with all its addresses */
-	bool touched; /* started, stopped or removed by hand */
+	bool foreign;  /* made in the middle, to be in the way */
+	bool let_go;   /* its address was released since it last was the owner */
+	bool proved;   /* was seen running with all its addresses */
+	bool touched;  /* started, stopped or removed by hand */
+	bool given_up; /* a takeover of it came to its point of no return */
 };
 
 struct fake_node {

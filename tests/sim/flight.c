@@ -224,7 +224,7 @@ static void do_ready(struct sim *s, struct flight *f) {
 static void do_release(struct sim *s, struct flight *f) {
 	int node = fake_node_index(&s->fake, f->effect->node);
 
-	if (by_node_removal(s)) {
+	if (by_node_removal(s) && f->effect->by_node_removal) {
 		check_node_removal(s, node);
 		fake_remove_node(&s->fake, node);
 		s->removed_on_disk[node] = true;
@@ -245,12 +245,13 @@ static void do_release(struct sim *s, struct flight *f) {
 static void do_restore(struct sim *s, struct flight *f) {
 	int node = fake_node_index(&s->fake, f->effect->node);
 
-	/* A bystander's address that somebody took meanwhile is an operator's matter. */
-	(void)fake_restore_node(&s->fake, node);
+	if (!fake_restore_node(&s->fake, node)) {
+		refuse(f, REFUSAL_ADDRESS_TAKEN, "somebody has taken the address of one of its containers");
+		return;
+	}
 	s->removed_on_disk[node] = false;
 	if (s->machine)
 		resched_node_removed(s->machine, s->fake.nodes[node].name, false);
-	(void)f;
 }
 
 static void perform(struct sim *s, struct flight *f) {

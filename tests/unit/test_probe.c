@@ -209,6 +209,22 @@ static void a_witness_answers_or_is_silent(void **state) {
 	strs_clear(&addresses);
 }
 
+static void a_timeout_noticed_late_is_no_miss(void **state) {
+	struct fixture *f = *state;
+	probe_local(f);
+	wait_for(f, "alive");
+	f->hang = true;
+	while (f->n_held == 0)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	const struct prober_stats before = *prober_stats(f->prober);
+	uv_sleep(200); /* the loop is held up while an answer is due */
+	f->hang = false;
+	release_held(f);
+	while (prober_stats(f->prober)->dropped == before.dropped && prober_stats(f->prober)->missed == before.missed)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(prober_stats(f->prober)->missed, before.missed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -220,6 +236,7 @@ int main(void) {
 		TEST(an_engine_of_this_host_is_never_dead),
 		TEST(a_probe_may_be_removed_by_its_own_callback),
 		TEST(many_engines_are_all_asked),
+		TEST(a_timeout_noticed_late_is_no_miss),
 		TEST(a_witness_answers_or_is_silent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
