@@ -25,13 +25,18 @@ beside() {
 
 ### Waiting. Deadlines are generous: the machine may be busy.
 
+# Hundredths of a second; no process is started to read it.
+ticks() {
+	read -r uptime _ </proc/uptime
+	printf '%s\n' "${uptime%.*}${uptime#*.}"
+}
+
 # until_true SECONDS CMD...
 until_true() {
-	tries=$(($1 * 20))
+	deadline=$(($(ticks) + $1 * 100))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
+		[ "$(ticks)" -lt "$deadline" ] || return 1
 		sleep 0.05
 	done
 }
