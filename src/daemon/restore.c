@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "daemon/records.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ static int workload_row(void *user, const char *key, const char *text, struct er
 		r = record_to_workload(j, &w, err);
 	if (r < 0)
 		return err_wrap(err, "ledger of %s", key);
+	assert(w);
 	resched_restore_workload(d->machine, w);
 	return 0;
 }
@@ -39,6 +41,7 @@ static int takeover_row(void *user, const char *key, const char *text, struct er
 		r = record_to_takeover(j, &t, err);
 	if (r < 0)
 		return err_wrap(err, "takeover %s", key);
+	assert(t);
 	if (!takeover_is_over(t->state)) {
 		if (!has_workload(d, t->workload)) {
 			r = err_set(err, -EUCLEAN, "takeover %s is open, but the ledger does not know its workload %s", key,
