@@ -513,6 +513,8 @@ int scenarios_run(int argc, char **argv, const struct scenario *scenarios, size_
 	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "%s: ended by signal %d\n", self.program, WTERMSIG(status));
 	if (!getenv("HEIR_KEEP"))
 		(void)lab_try("down");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;

@@ -134,7 +134,7 @@ static void check_start(struct sim *s, const struct effect *e) {
 				 f->effect->container, f->effect->node);
 	for (int i = 0; i < s->fake.n_containers && c; i++) {
 		const struct fake_container *o = s->fake.containers[i];
-		if (o == c || sim_truth(s, o) != sim_truth(s, c) || !sim_truth(s, o) || !o->exists || o->let_go)
+		if (o == c || sim_truth(s, o) != sim_truth(s, c) || !sim_truth(s, o) || !o->exists || o->let_go || o->given_up)
 			continue;
 		if (o->task[0] || o->task[1])
 			sim_fail(s, "%s is to be started, and %s was never released", c->name, o->name);
@@ -234,7 +234,7 @@ static void check_release(struct sim *s, const struct takeover *t) {
 
 	if (c)
 		c->given_up = true;
-	if (c && c->exists && c->running && !c->touched && !is_lost(s, t->from))
+	if (c && c->exists && c->running && !c->touched && !t->fenced && !is_lost(s, t->from))
 		sim_fail(s, "takeover %s releases the address of %s, which runs on %s", t->id, c->name, t->from);
 }
 
