@@ -77,6 +77,8 @@ struct daemon {
 	struct run *runs;   /* effects under way; runner.c */
 	struct tail *tails; /* followers of the log; api.c */
 	bool operator_go;   /* the storm brake was released by hand, until it lets go by itself */
+	struct mono started;
+	bool held_up; /* was logged as such */
 	bool stopping;
 };
 
@@ -84,6 +86,7 @@ struct daemon_node *daemon_node(const struct daemon *d, const char *name);
 bool daemon_node_answers(const struct daemon *d, const struct daemon_node *n);
 
 /* main.c */
+bool daemon_is_held_up(const struct daemon *d); /* this host kept the loop from its heartbeats within the last minute */
 void daemon_brake_update(struct daemon *d);
 
 /* turn.c: a turn of the machine at the end of this turn of the loop. */

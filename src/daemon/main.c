@@ -16,6 +16,8 @@
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
+#define HELD_UP_SEC 60
+
 /* ---- small things that every file uses ---- */
 
 struct daemon_node *daemon_node(const struct daemon *d, const char *name) {
@@ -88,15 +90,40 @@ void daemon_brake_update(struct daemon *d) {
 	d->operator_go = d->operator_go && brake_decide(&counts).hold;
 	let_linger(d, &v, go);
 	bool held = resched_brake_holds(d->machine, &before);
+	/* At the start nobody has answered yet: nothing to be warned of. */
+	bool starting = !mono_reached(mono_add(d->started, settling_time(d->config)), mono_now());
 	if (v.hold != held)
-		log_at(v.hold ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v.hold ? "brake-holds" : "brake-released",
+		log_at(v.hold && !starting ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v.hold ? "brake-holds" : "brake-released",
 		       LOG_STR("reason", v.reason), LOG_INT("lost", counts.lost), LOG_INT("of", counts.total));
 	resched_brake(d->machine, v.hold, v.reason);
 	if (v.hold != held)
 		turn_wake(d);
 }
 
-static void on_brake_timer(uv_timer_t *timer) { daemon_brake_update(timer->data); }
+/* ---- our own host ---- */
+
+bool daemon_is_held_up(const struct daemon *d) {
+	const struct mono last = prober_stats(d->prober)->dropped_at;
+
+	return last.ns != 0 && !mono_reached(mono_add(last, span_sec(HELD_UP_SEC)), mono_now());
+}
+
+static void watch_loop(struct daemon *d) {
+	bool held_up = daemon_is_held_up(d);
+
+	if (held_up && !d->held_up)
+		log_warning("held-up", LOG_INT("heartbeats_dropped", prober_stats(d->prober)->dropped),
+			    LOG_STR("reason", "this host kept heird from reading answers in time"),
+			    LOG_STR("next", "such heartbeats count neither as answered nor as missed: dead nodes are found late"));
+	d->held_up = held_up;
+}
+
+static void on_timer(uv_timer_t *timer) {
+	struct daemon *d = timer->data;
+
+	watch_loop(d);
+	daemon_brake_update(d);
+}
 
 /* ---- health ---- */
 
@@ -112,7 +139,8 @@ static void log_verdict(const struct daemon_node *n, const struct probe_change *
 	const char *next = change->to != HEALTH_ENGINE_ONLY ? NULL
 			   : n->daemon->config->takeover.engine_only == CONFIG_ENGINE_ONLY_MOVE
 				   ? "its containers are taken over, as configured"
-				   : "its host answers, so its containers probably still serve: nothing is taken over";
+				   : "its host answers, so its containers run on, though other hosts lose sight of them on "
+				     "overlays: nothing is taken over";
 
 	log_at(levels[change->to], "node", LOG_STR("node", n->config->name), LOG_STR("from", health_verdict_name(change->from)),
 	       LOG_STR("to", health_verdict_name(change->to)), LOG_STR("reason", change->reason), LOG_STR("next", next));
@@ -286,10 +314,11 @@ static int start(struct daemon *d, struct err *err) {
 		r = api_start(d, err);
 	if (r < 0)
 		return r;
+	d->started = mono_now();
 	daemon_brake_update(d);
 	/* A witness comes and goes without any verdict changing. */
 	uint64_t interval = (uint64_t)span_to_ms(c->heartbeat.interval);
-	uv_timer_start(&d->brake_timer, on_brake_timer, interval, interval);
+	uv_timer_start(&d->brake_timer, on_timer, interval, interval);
 	return 0;
 }
 

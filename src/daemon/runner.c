@@ -409,6 +409,7 @@ static void overlay_perform(struct run *r) {
 		.own = e->own,
 		.node = e->node,
 		.swarm_node = e->swarm_node,
+		.by_node_removal = e->by_node_removal,
 		.deadline = e->deadline,
 	};
 	switch (e->kind) {

@@ -262,6 +262,11 @@ static json_t *warnings(const struct daemon *d) {
 		if (d->nodes[i].warned)
 			json_array_append_new(list, json_sprintf("%s: its engine gives unusable answers (see the log)", n->name));
 	}
+	if (daemon_is_held_up(d))
+		json_array_append_new(list,
+				      json_sprintf("heird is held up on this host: %lld heartbeats so far could not be judged, so "
+						   "dead nodes are found late",
+						   (long long)prober_stats(d->prober)->dropped));
 	return list;
 }
 

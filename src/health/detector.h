@@ -27,7 +27,7 @@ enum health_verdict {
 	HEALTH_UNKNOWN,
 	HEALTH_ALIVE,
 	HEALTH_SUSPECT,
-	HEALTH_ENGINE_ONLY, /* the engine is silent, its host is not: the containers probably still serve */
+	HEALTH_ENGINE_ONLY, /* the engine is silent, its host is not: the containers run on */
 	HEALTH_DEAD,
 	HEALTH_RECOVERING, /* answers again after dead or engine-only, not yet often enough */
 	HEALTH_VERDICT_MAX,

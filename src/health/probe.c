@@ -231,6 +231,7 @@ static bool is_noticed_late(const struct probe *p) {
 
 static void beat_drop(struct probe *p) {
 	p->prober->stats.dropped++;
+	p->prober->stats.dropped_at = mono_now();
 	reach_cancel(TAKE_PTR(p->ask));
 	p->beat.under_way = false;
 	if (p->due)

@@ -31,9 +31,10 @@ typedef void probe_change_fn(void *user, struct probe *p, const struct probe_cha
 
 struct prober_stats {
 	uint64_t sent, answered, missed;
-	uint64_t dropped;   /* timed out while the loop was held up: no sample, neither answered nor missed */
-	uint64_t late;      /* started more than a quarter of the interval after their slot */
-	struct span latest; /* the worst of them */
+	uint64_t dropped;       /* timed out while the loop was held up: no sample, neither answered nor missed */
+	struct mono dropped_at; /* the last of them; 0: none */
+	uint64_t late;          /* started more than a quarter of the interval after their slot */
+	struct span latest;     /* the worst of them */
 };
 
 /* timeout and failures as in the configuration. */

@@ -162,6 +162,7 @@ static void perform(const char *what, op_fn *op) {
 					.own = w.own,
 					.node = w.victim,
 					.swarm_node = w.swarm_node,
+					.by_node_removal = w.cluster.remove_node,
 					.deadline = span_sec(40)};
 	struct mono begun = mono_now();
 	do { /* a manager that was lost may have been the leader */

@@ -35,6 +35,7 @@ static struct world {
 	int not_down; /* so many DELETEs are refused */
 	int remember_result;
 	json_t *record; /* the last */
+	bool keep_node; /* the ask does not allow its removal */
 
 	/* the control sockets, by index: what each answers */
 	enum engine_outcome control[3];
@@ -523,6 +524,7 @@ static void begin_at(op_fn *op, const struct overlay_address *addresses, size_t 
 				  .own = NEW,
 				  .node = "h1",
 				  .swarm_node = "node1",
+				  .by_node_removal = !w.keep_node,
 				  .deadline = span_sec(20)};
 	w.done = 0;
 	w.call = op(&w.cluster, &ask, on_done, NULL);
@@ -775,6 +777,17 @@ static void release_without_a_socket_changes_nothing_unless_allowed(void **state
 	perform(overlay_swarm.release);
 	expect_outcome(OVERLAY_MISSING);
 	expect_detail("swarm.remove_node is off");
+	expect_log("RemoveTask t-web 0"); /* not sent */
+	assert_int_equal(json_array_size(w.nodes), 2);
+}
+
+static void release_removes_no_node_that_it_was_not_told_to(void **state) {
+	(void)state;
+	without_socket(true);
+	w.keep_node = true;
+	perform(overlay_swarm.release);
+	expect_outcome(OVERLAY_MISSING);
+	expect_detail("no swarm control socket can be reached");
 	expect_log("RemoveTask t-web 0"); /* not sent */
 	assert_int_equal(json_array_size(w.nodes), 2);
 }
@@ -1164,6 +1177,7 @@ int main(void) {
 		T(all_networks_of_a_container_are_released_at_once),
 		T(the_next_socket_is_asked_when_one_does_not_do_it),
 		T(release_without_a_socket_changes_nothing_unless_allowed),
+		T(release_removes_no_node_that_it_was_not_told_to),
 		T(the_worst_holder_is_told),
 		T(the_same_address_on_another_network_is_another_address),
 		T(a_node_is_recorded_before_it_is_removed),

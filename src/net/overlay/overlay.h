@@ -43,7 +43,8 @@ struct overlay_ask {
 	const char *own;           /* ID of the new container; NULL */
 	const char *node;          /* the old node, its name here */
 	const char *swarm_node;    /* and in the swarm; NULL when not known */
-	struct span deadline;      /* of the whole call; 0: 60 s */
+	bool by_node_removal; /* release: the node may be taken out of its swarm for it; else MISSING where only that would do */
+	struct span deadline; /* of the whole call; 0: 60 s */
 };
 
 enum overlay_outcome {

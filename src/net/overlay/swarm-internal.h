@@ -25,6 +25,7 @@ struct swarm_call { /* ready, release, holders */
 	size_t n_addresses;
 	struct strs copies;
 	char *own, *node, *swarm_node;
+	bool by_node_removal;
 
 	struct swarm_removal *removals; /* made once, never moved */
 	size_t n_removals, running;

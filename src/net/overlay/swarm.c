@@ -63,6 +63,7 @@ static struct overlay_call *begin(struct overlay_cluster *c, const struct overla
 	s->own = xstrdup_null(ask->own);
 	s->node = xstrdup_null(ask->node);
 	s->swarm_node = xstrdup_null(ask->swarm_node);
+	s->by_node_removal = ask->by_node_removal && c->remove_node;
 	s->worst = OVERLAY_HOLDER_NONE;
 	return &s->call;
 }
@@ -241,8 +242,9 @@ static void without_socket(struct swarm_call *s) {
 		overlay_fail(&s->call, OVERLAY_NOT_DONE, "%s", s->removals[0].err.msg);
 		return;
 	}
-	if (!s->call.cluster->remove_node) {
-		overlay_fail(&s->call, OVERLAY_MISSING, "%s and swarm.remove_node is off", why);
+	if (!s->by_node_removal) {
+		overlay_fail(&s->call, OVERLAY_MISSING, "%s%s", why,
+			     s->call.cluster->remove_node ? "" : " and swarm.remove_node is off");
 		return;
 	}
 	for (size_t i = 0; i < s->n_removals; i++) {
@@ -325,7 +327,7 @@ static void on_release_tasks(struct overlay_call *call, const struct engine_resu
 		overlay_fail(call, OVERLAY_OK, "no copy holds an attachment any more");
 		return;
 	}
-	if (s->swarm_node && call->cluster->remove_node)
+	if (s->swarm_node && s->by_node_removal)
 		s->attachments = swarm_attachments_of(result->tasks, result->n, s->swarm_node);
 	if (call->cluster->control.n == 0) {
 		without_socket(s);
