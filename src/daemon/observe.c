@@ -492,6 +492,17 @@ static void got_networks(void *ctx, const struct engine_result *result) {
 	engine_list_images(n->engine, (struct engine_cb){.fn = got_images, .ctx = n});
 }
 
+static void got_nodes(void *ctx, const struct engine_result *result) {
+	struct daemon_node *n = ctx;
+
+	/* Of a manager without a leader nothing is learnt; it is asked again with everything else. */
+	for (size_t i = 0; result->outcome == ENGINE_OK && i < result->n; i++)
+		resched_node_availability(n->daemon->machine, result->nodes[i].id, result->nodes[i].availability);
+	turn_wake(n->daemon);
+}
+
+static void ask_nodes(struct daemon_node *n) { engine_list_nodes(n->engine, (struct engine_cb){.fn = got_nodes, .ctx = n}); }
+
 static void got_info(void *ctx, const struct engine_result *result) {
 	struct daemon_node *n = ctx;
 
@@ -501,6 +512,8 @@ static void got_info(void *ctx, const struct engine_result *result) {
 	}
 	translate_info(result->info, &n->observer->facts);
 	xstr_replace(&n->overlay, n->observer->facts.kv ? "kv" : n->observer->facts.swarm_node ? "swarm" : "none");
+	if (n->observer->facts.swarm_manager)
+		ask_nodes(n);
 	engine_list_networks(n->engine, (struct engine_cb){.fn = got_networks, .ctx = n});
 }
 
@@ -582,6 +595,8 @@ static void on_event(void *ctx, const struct engine_event *e) {
 			engine_list_networks(n->engine, (struct engine_cb){.fn = networks_again, .ctx = n});
 		else
 			observe_container(n, e->container);
+	} else if (strcmp(e->type, "node") == 0) {
+		ask_nodes(n);
 	}
 }
 

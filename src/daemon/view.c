@@ -227,8 +227,9 @@ json_t *view_node(const struct daemon *d, const struct daemon_node *n) {
 	json_set_str(j, "engine_id", known->facts.engine_id);
 	json_set_str(j, "api", known->facts.api ? api : NULL);
 	json_object_set_new(j, "swarm",
-			    known->facts.swarm_node ? json_pack("{s:s, s:b, s:b}", "node", known->facts.swarm_node, "manager",
-								known->facts.swarm_manager, "removed", known->removed)
+			    known->facts.swarm_node ? json_pack("{s:s, s:b, s:b, s:s?}", "node", known->facts.swarm_node, "manager",
+								known->facts.swarm_manager, "removed", known->removed,
+								"availability", known->availability)
 						    : json_null());
 	for (size_t i = 0; i < n->config->label_count; i++)
 		json_set_str(labels, n->config->labels[i].key, n->config->labels[i].value);

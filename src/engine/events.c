@@ -19,7 +19,7 @@
 #define STABLE_SECONDS 5 /* a stream that lived so long starts over with the shortest backoff */
 #define OVERLAP_NS INT64_C(1000000000)
 
-static const char filters[] = "{\"type\":[\"container\",\"network\"],"
+static const char filters[] = "{\"type\":[\"container\",\"network\",\"node\"],"
 			      "\"event\":[\"create\",\"start\",\"restart\",\"stop\",\"die\",\"kill\",\"oom\",\"pause\",\"unpause\","
 			      "\"rename\",\"update\",\"destroy\",\"remove\","
 			      "\"health_status\",\"connect\",\"disconnect\"]}";

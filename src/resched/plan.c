@@ -119,6 +119,9 @@ static char *filter_networks(const struct plan_ask *ask, const struct world_node
 			return xasprintf("is in no swarm, network \"%s\" cannot be reached", net->name);
 		if (net->kind == NET_SWARM && cluster && n->facts.swarm_cluster && strcmp(cluster, n->facts.swarm_cluster) != 0)
 			return xasprintf("is in another swarm, network \"%s\" cannot be reached", net->name);
+		if (net->kind == NET_SWARM && n->availability && strcmp(n->availability, "active") != 0)
+			return xasprintf("its availability in the swarm is \"%s\": network \"%s\" would not be attached",
+					 n->availability, net->name);
 		if (net->kind == NET_LOCAL && !strs_has(&n->facts.local_networks, net->name))
 			return xasprintf("has no network \"%s\"", net->name);
 	}

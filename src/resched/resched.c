@@ -207,6 +207,16 @@ void resched_node_swarm(struct resched *r, const char *node, const char *id) {
 		n->facts.swarm_node = xstrdup(id);
 }
 
+void resched_node_availability(struct resched *r, const char *swarm_node, const char *availability) {
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next) {
+		bool same = n->facts.swarm_node && strcmp(n->facts.swarm_node, swarm_node) == 0;
+		if (!same || (n->availability && availability && strcmp(n->availability, availability) == 0))
+			continue;
+		xstr_replace(&n->availability, availability);
+		r->world_changed = true;
+	}
+}
+
 void resched_node_removed(struct resched *r, const char *node, bool removed) {
 	struct world_node *n = world_node(&r->world, node);
 	if (n)

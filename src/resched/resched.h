@@ -42,6 +42,8 @@ void resched_verdict(struct resched *r, struct mono now, const char *node, enum 
 		     struct span hold);
 /* Its ID in the swarm, remembered from before this start; what the engine says itself goes before it. NULL is fine. */
 void resched_node_swarm(struct resched *r, const char *node, const char *id);
+/* Of the node with that ID in a swarm; a swarm attaches nothing to one that is not "active". NULL: not known. */
+void resched_node_availability(struct resched *r, const char *swarm_node, const char *availability);
 void resched_node_removed(struct resched *r, const char *node, bool removed); /* from its swarm, by heir; remembered by the store */
 /* Takes c. Its addresses are kept from before where a container that does not run shows none. */
 void resched_container(struct resched *r, struct mono now, struct world_container *c);

@@ -167,6 +167,7 @@ void world_clear(struct world *w) {
 		HASH_DEL(w->nodes, n);
 		node_facts_clear(&n->facts);
 		free(n->name);
+		free(n->availability);
 		free(n->reason);
 		free(n);
 	}

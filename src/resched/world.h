@@ -107,6 +107,7 @@ struct world_node {
 	bool returning;                     /* answers, but is not cleaned yet: no target */
 	bool confirmed_dead;                /* by an operator; until it answers again */
 	bool removed;                       /* heir took it out of its swarm: it is to be given back its place */
+	char *availability;                 /* in its swarm, as a manager says: "active", "pause", "drain"; NULL: not known */
 	struct world_container *containers; /* by next; the world's */
 	uint64_t restoring;                 /* the effect under way that does so; 0: none */
 	unsigned restore_tries;

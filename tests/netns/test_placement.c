@@ -75,6 +75,31 @@ static void name_taken_on_the_preferred_target_sends_it_elsewhere(void) {
 	expect_returned(&web, &moved);
 }
 
+static bool has_availability(const char *node, const char *availability) {
+	json_t *j CLEANUP_JSON = heir("node inspect %s", node);
+	return strcmp(json_str_or(json_at(j, "swarm"), "availability", ""), availability) == 0;
+}
+
+static void a_node_that_its_swarm_has_paused_is_no_target(void) {
+	client_run("h3", "--network ov", "10.20.200.50");
+	prefer_target("h2", "h3");
+	const struct web web = web_run("h1", "web", OPT_IN "--network ov --ip 10.20.200.50");
+
+	heird_start(NULL);
+	wait_ready(&web);
+	wait_until("heir knows that h2 takes part", has_availability("h2", "active"));
+	lab_do("docker h2 node update --availability pause h2");
+	wait_until("heir knows that h2 is paused", has_availability("h2", "pause"));
+	cut("h1");
+	const struct web moved = expect_moved(&web);
+	assert_string_equal(moved.host, "h3");
+	assert_int_equal(takeover_count(), 1);
+	assert_true(was_rejected("web", "h2", "pause"));
+	lab_do("docker h2 node update --availability active h2");
+	heal("h1");
+	expect_returned(&web, &moved);
+}
+
 static bool has_image(const char *host, const char *id) { return lab_try("docker %s image inspect %s", host, id) == 0; }
 
 /* h2 has the image but not the port, h3 has the port but not the image. */
@@ -168,6 +193,7 @@ int main(int argc, char **argv) {
 		SCENARIO(published_port_taken_on_the_preferred_target_sends_it_elsewhere),
 		SCENARIO(port_found_taken_at_the_start_costs_one_attempt),
 		SCENARIO(name_taken_on_the_preferred_target_sends_it_elsewhere),
+		SCENARIO(a_node_that_its_swarm_has_paused_is_no_target),
 		SCENARIO(target_without_the_image_gets_it_from_another_host),
 		SCENARIO(without_a_target_it_waits_and_goes_on_when_one_appears),
 		SCENARIO(ten_containers_move_at_once_and_a_bystander_stays),

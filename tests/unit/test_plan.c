@@ -144,6 +144,28 @@ static void an_overlay_must_be_in_reach(void **state) {
 	expect_reject(rig, "h3", "is in another swarm");
 }
 
+static void a_swarm_attaches_nothing_to_a_paused_or_drained_node(void **state) {
+	struct rig *rig = *state;
+
+	node(rig, "h2")->availability = xstrdup("pause");
+	expect_reject(rig, "h2", "its availability in the swarm is \"pause\": network \"ov\"");
+	xstr_replace(&node(rig, "h2")->availability, "drain");
+	expect_reject(rig, "h2", "\"drain\"");
+	xstr_replace(&node(rig, "h2")->availability, "active");
+	node(rig, "h3")->verdict = node(rig, "h4")->verdict = NODE_DEAD;
+	expect_target(rig, "h2");
+}
+
+static void availability_in_a_swarm_is_nothing_to_a_container_on_no_overlay(void **state) {
+	struct rig *rig = *state;
+
+	rig->subject->nets[0].kind = NET_LOCAL;
+	xstr_replace(&rig->subject->nets[0].name, "bridge");
+	node(rig, "h2")->availability = xstrdup("drain");
+	node(rig, "h3")->verdict = node(rig, "h4")->verdict = NODE_DEAD;
+	expect_target(rig, "h2");
+}
+
 static void a_local_network_must_exist(void **state) {
 	struct rig *rig = *state;
 
@@ -409,6 +431,8 @@ int main(void) {
 		T(only_a_pinned_node_is_a_target),
 		T(a_node_that_does_not_serve_is_no_target),
 		T(an_overlay_must_be_in_reach),
+		T(a_swarm_attaches_nothing_to_a_paused_or_drained_node),
+		T(availability_in_a_swarm_is_nothing_to_a_container_on_no_overlay),
 		T(a_local_network_must_exist),
 		T(a_taken_name_is_a_reason_unless_it_is_its_own),
 		T(a_promised_name_is_a_reason),
