@@ -49,7 +49,7 @@ size_t open_claims(const struct resched *r, const struct takeover *but, struct p
 void plan_for(const struct resched *r, const struct workload *w, const struct world_container *subject, const char *from,
 	      const char *pinned, const struct plan_claim *claims, size_t n_claims, struct plan_choice *ret);
 
-/* walk.c: one takeover as far as it goes in this turn. */
+/* walk.c, and what its files decide (walk-internal.h): one takeover as far as it goes in this turn. */
 void takeover_begin(struct resched *r, struct workload *w, const char *pinned);
 /* The owner was never verified, and the node that it was made on is back. */
 void takeover_resume(struct resched *r, struct workload *w);

@@ -1,0 +1,125 @@
+/* Who may have the address: the evidence that the old owner is off its networks, behind which it is stale, and the ledger's entry
+ * of the new one. */
+#include "resched/walk-internal.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+static enum evidence evidence_of_node(const struct resched *r, const char *name) {
+	const struct world_node *n = world_node(&r->world, name);
+
+	if (n && n->confirmed_dead)
+		return EVIDENCE_STOPPED;
+	return walk_node_is_lost(r, name) ? EVIDENCE_PRESUMED : EVIDENCE_NONE;
+}
+
+/* The weakest over all copies that ran: each was put away on its own engine, or its node is given up. */
+static enum evidence evidence_of_copies(const struct resched *r, const struct workload *w) {
+	enum evidence least = EVIDENCE_STOPPED;
+
+	for (size_t i = 0; i < w->n_copies; i++) {
+		const struct workload_copy *c = &w->copies[i];
+		enum evidence e = c->staged || c->row >= CLEAN_WAIT ? EVIDENCE_STOPPED : evidence_of_node(r, c->node);
+		least = e < least ? e : least;
+	}
+	return least;
+}
+
+static enum evidence evidence_at_hand(const struct resched *r, const struct takeover *t) {
+	const struct workload *w = walk_workload(r, t);
+
+	if (w->orphan || t->released)
+		return evidence_of_copies(r, w);
+	return t->fenced ? EVIDENCE_STOPPED : evidence_of_node(r, t->from);
+}
+
+static enum evidence evidence_demanded(const struct resched *r, const struct takeover *t) {
+	const struct world_container *c = workload_subject(r, walk_workload(r, t));
+	enum evidence demanded = r->settings.fence;
+
+	if (c && c->policy.fence > demanded)
+		demanded = c->policy.fence;
+	return demanded == EVIDENCE_NONE ? EVIDENCE_PRESUMED : demanded; /* auto: without agents there is nothing better */
+}
+
+/* By node removal every address of the node is freed, so all that is to move from there must have come as far as this. */
+static const struct workload *awaited_sibling(const struct resched *r, const struct takeover *t) {
+	bool waits = t->by_node_removal && walk_node_is_lost(r, t->from);
+
+	for (const struct workload *w = r->workloads; w && waits; w = w->hh.next) {
+		const struct takeover *other = takeover_open(r, w);
+		if (!w->node || strcmp(w->node, t->from) != 0 || !w->must_run || w->gone || other == t)
+			continue;
+		if (!other || other->row < ROW_EVIDENCE ||
+		    (other->row == ROW_EVIDENCE && evidence_at_hand(r, other) < evidence_demanded(r, other)))
+			return w;
+	}
+	return NULL;
+}
+
+/* From here on the old copy is stale, whatever becomes of this attempt: if its node answers, it is put away. */
+static void disown(struct workload *w, const struct takeover *t) {
+	if (t->old_id)
+		workload_copy_add(w, t->from, t->old_id, t->container, w->generation);
+	xstr_replace(&w->container, NULL);
+	w->dirty = true;
+}
+
+void walk_evidence(struct resched *r, struct takeover *t) {
+	enum evidence demanded = evidence_demanded(r, t), have = evidence_at_hand(r, t);
+	const struct world_node *from = world_node(&r->world, t->from);
+
+	if (t->planned && !t->fenced && !walk_workload(r, t)->orphan && from && from->verdict == NODE_ALIVE) {
+		walk_set_row(r, t, ROW_FENCE_DISCONNECT); /* it was away when this was due */
+		return;
+	}
+	if (have == EVIDENCE_NONE) {
+		takeover_reason(t, "%s answers again: waiting until the old copy is stopped there", t->from);
+		walk_set_state(r, t, TAKEOVER_WAITING);
+		return;
+	}
+	if (have < demanded) {
+		takeover_reason(t,
+				"evidence \"%s\" is demanded, \"%s\" is what there is: make sure that %s is off, then `heir node "
+				"confirm-dead %s`",
+				evidence_name(demanded), evidence_name(have), t->from, t->from);
+		walk_set_state(r, t, TAKEOVER_NEEDS_OPERATOR);
+		return;
+	}
+	const struct workload *sibling = awaited_sibling(r, t);
+	if (sibling) {
+		const struct takeover *other = takeover_open(r, sibling);
+		takeover_reason(t, "%s is to be removed from the swarm, which frees all its addresses: waiting for \"%s\"", t->from,
+				sibling->name);
+		walk_set_state(r, t, other && other->state == TAKEOVER_NEEDS_OPERATOR ? TAKEOVER_NEEDS_OPERATOR : TAKEOVER_WAITING);
+		return;
+	}
+	t->evidence = have;
+	walk_row_done(r, t, evidence_name(have));
+	if (!t->released)
+		disown(walk_workload(r, t), t); /* once: on a second way through here the owner may be the new one */
+	t->released = true;
+	log_nets(r, t, "fence", "ok", NULL);
+}
+
+void walk_claim(struct resched *r, struct takeover *t) {
+	struct workload *w = walk_workload(r, t);
+
+	if (t->claimed)
+		return;
+	if (w->node && w->container)
+		workload_copy_add(w, w->node, w->container, w->name, w->generation);
+	if (!w->origin)
+		w->origin = xstrdup(t->from);
+	xstr_replace(&w->node, t->to);
+	xstr_replace(&w->container, t->new_id);
+	w->generation = t->generation;
+	w->verified = false;
+	w->must_run = true;
+	w->gone = false;
+	w->orphan = false;
+	w->dirty = true;
+	t->claimed = true;
+	t->dirty = true;
+}

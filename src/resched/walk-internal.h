@@ -1,0 +1,57 @@
+/* What the files of the walk share. From the bottom up: walk-row, walk-effect, walk-end, then what the rows themselves decide and
+ * answer (walk-plan, walk-fence, walk-answer), and the walk over them. */
+#ifndef RESCHED_WALK_INTERNAL_H
+#define RESCHED_WALK_INTERNAL_H
+
+#include "resched/resched-internal.h"
+
+#define RETRY_MS 250 /* before a row's second try; doubled up to the settings' cap */
+
+/* walk-row.c */
+struct workload *walk_workload(const struct resched *r, const struct takeover *t); /* never NULL while it is open */
+bool walk_node_is_lost(const struct resched *r, const char *name);                 /* given up; false where it is not known */
+bool takeover_has_overlay(const struct takeover *t);
+void walk_set_state(struct resched *r, struct takeover *t, enum takeover_state state);
+void walk_set_row(struct resched *r, struct takeover *t, enum takeover_row row);
+/* What became of the row's step. detail: NULL leaves what was said before. */
+void walk_record(struct resched *r, struct takeover *t, enum step_outcome outcome, const char *detail);
+void walk_row_done(struct resched *r, struct takeover *t, const char *detail);
+void walk_row_skip(struct resched *r, struct takeover *t, const char *detail);
+/* Again, later; retry: the longer the more tries there were. */
+void walk_delay(struct resched *r, struct takeover *t, struct span d);
+void walk_retry(struct resched *r, struct takeover *t);
+void walk_ask_operator(struct resched *r, struct takeover *t);
+/* Waits, and after as many looks as there are attempts an operator is told; it goes on looking all the same. */
+void walk_wait_or_ask(struct resched *r, struct takeover *t);
+/* The target does not say what became of an effect. It goes on looking, but somebody should know. */
+void walk_look_again(struct resched *r, struct takeover *t, const struct effect_result *result);
+
+/* walk-effect.c */
+const char *walk_restart_policy(const struct resched *r, const struct takeover *t); /* that it is to have; "" for none */
+/* Under way from now on: fill it, then effect_emit. */
+struct effect *walk_begin_effect(struct resched *r, struct takeover *t, enum effect_kind kind, struct span deadline);
+/* The row's effect of that kind. */
+void walk_emit(struct resched *r, struct takeover *t, enum effect_kind kind);
+
+/* walk-end.c */
+void walk_finish(struct resched *r, struct takeover *t);
+/* From the next turn on it goes back. */
+void walk_abort(struct resched *r, struct takeover *t, enum takeover_abort how);
+void walk_fail(struct resched *r, struct takeover *t, const char *detail);
+/* One step back; an aborted takeover has no others. */
+void walk_undo(struct resched *r, struct takeover *t);
+void walk_undo_result(struct resched *r, struct takeover *t, const struct effect_result *result);
+void walk_target_lost(struct resched *r, struct takeover *t);
+
+/* Rows that the machine decides. They leave the row, or say why they wait. */
+void walk_plan(struct resched *r, struct takeover *t);     /* walk-plan.c */
+void walk_evidence(struct resched *r, struct takeover *t); /* walk-fence.c */
+/* The ledger names the new owner; once. */
+void walk_claim(struct resched *r, struct takeover *t); /* walk-fence.c */
+
+/* walk-answer.c: what the row says to a result. */
+void walk_did(struct resched *r, struct takeover *t, const struct effect_result *result);
+void walk_refused(struct resched *r, struct takeover *t, const struct effect_result *result);
+void walk_seen(struct resched *r, struct takeover *t, const struct effect_result *result);
+
+#endif

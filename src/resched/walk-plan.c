@@ -1,0 +1,195 @@
+/* How an attempt begins: what it carries over from the owner, and the node that it goes to. */
+#include "resched/walk-internal.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void adopt_subject(struct takeover *t, const struct world_container *c) {
+	t->n_nets = c->n_nets;
+	t->nets = xnew_n(struct takeover_net, c->n_nets);
+	for (size_t i = 0; i < c->n_nets; i++)
+		world_net_copy(&t->nets[i].net, &c->nets[i]);
+	t->restart_policy = xstrdup_null(c->restart_policy);
+}
+
+/* What the attempt before had to carry over: its old copies may have been cut off and parked since, and show nothing of it any
+ * more. */
+static void inherit(struct takeover *t, const struct takeover *before) {
+	t->n_nets = before->n_nets;
+	t->nets = xnew_n(struct takeover_net, before->n_nets);
+	for (size_t i = 0; i < before->n_nets; i++)
+		world_net_copy(&t->nets[i].net, &before->nets[i].net);
+	t->restart_policy = xstrdup_null(before->restart_policy);
+	t->evidence = before->evidence;
+}
+
+/* What it is made from is the owner itself, not one before it that may have been cut off and parked. */
+static bool is_well_known(const struct resched *r, const struct workload *w) {
+	const struct world_container *c = workload_subject(r, w);
+	return w->verified && c && workload_is_owner(w, c->node, c->id) && container_is_complete(r, w, c);
+}
+
+static struct takeover *add_takeover(struct resched *r, struct workload *w) {
+	const struct takeover *before = is_well_known(r, w) ? NULL : w->newest;
+	struct takeover *t = takeover_new(w->id, w->name);
+
+	if (before)
+		inherit(t, before);
+	else
+		adopt_subject(t, workload_subject(r, w));
+	if (w->restart_policy)
+		xstr_replace(&t->restart_policy, w->restart_policy);
+	r->settings.make_id(r->settings.ctx, t->id);
+	takeover_add(r, t);
+	t->started = r->wall;
+	t->began = t->row_began = r->now;
+	return t;
+}
+
+void takeover_begin(struct resched *r, struct workload *w, const char *pinned) {
+	struct takeover *t = add_takeover(r, w);
+
+	t->from = xstrdup(w->node);
+	t->old_id = xstrdup_null(w->container);
+	t->pinned = xstrdup_null(pinned);
+	t->planned = pinned != NULL;
+	t->state = TAKEOVER_WAITING;
+	t->evidence = EVIDENCE_NONE;
+	t->released = w->orphan;
+	const struct world_node *from = world_node(&r->world, w->node);
+	log_nets(r, t, "plan", "begun", t->planned ? "the node it came from is back" : w->orphan ? "again" : from->reason);
+}
+
+/* 8 characters of the workload's own ID: behind the cluster's name. */
+char *workload_staged_name(const struct workload *w, unsigned generation) {
+	const char *slash = strrchr(w->id, '/');
+	return xasprintf("heir-%.8s-g%u", slash ? slash + 1 : w->id, generation);
+}
+
+void takeover_resume(struct resched *r, struct workload *w) {
+	struct takeover *t = add_takeover(r, w);
+
+	t->from = xstrdup(w->node);
+	t->to = xstrdup(w->node);
+	t->new_id = xstrdup(w->container);
+	t->staged_name = workload_staged_name(w, w->generation);
+	t->generation = w->generation;
+	t->state = TAKEOVER_RUNNING;
+	t->staged = t->released = t->claimed = true;
+	log_nets(r, t, "plan", "begun", "its target is back: going on there");
+	walk_set_row(r, t, ROW_CLAIM);
+}
+
+/* Why no plan can ever be made as things are; NULL when one can. Owned. */
+static char *impossible(const struct takeover *t, const struct world_container *c) {
+	for (size_t i = 0; i < t->n_nets; i++)
+		if (t->nets[i].net.kind == NET_KV)
+			return xasprintf("network \"%s\" is an overlay kept in a key/value store: no agents", t->nets[i].net.name);
+	if (c->blockers.n)
+		return xstrdup(c->blockers.v[0]);
+	/* An overlay address that was never learnt cannot be kept, and dropping it silently is out of the question. */
+	for (size_t i = 0; i < t->n_nets; i++)
+		if (t->nets[i].net.kind != NET_LOCAL && !t->nets[i].net.ip && !t->nets[i].net.ip6)
+			return xasprintf("its address on network \"%s\" is not known", t->nets[i].net.name);
+	return NULL;
+}
+
+static unsigned count_running(const struct resched *r) {
+	unsigned n = 0;
+	for (const struct takeover *t = r->takeovers; t; t = t->hh.next)
+		n += !takeover_is_over(t->state) && t->to != NULL && !takeover_is_idle(t);
+	return n;
+}
+
+static void adopt_target(struct resched *r, struct takeover *t, struct workload *w, const struct world_container *c,
+			 const struct plan_choice *choice) {
+	struct world_node *n = world_node(&r->world, choice->target);
+	char text[160];
+
+	xstr_replace(&t->to, choice->target);
+	t->generation = ++w->last_generation;
+	w->dirty = true;
+	free(t->staged_name);
+	t->staged_name = workload_staged_name(w, t->generation);
+	xstr_replace(&t->image_ref, world_node_image(n, c->image, c->image_id));
+	snprintf(text, sizeof(text), "%s%s%s", t->to, choice->cold && takeover_has_overlay(t) ? ", network not joined yet" : "",
+		 choice->image_missing ? ", image not there yet" : "");
+	walk_row_done(r, t, text);
+	walk_set_state(r, t, TAKEOVER_RUNNING);
+}
+
+static void ask_plan(struct resched *r, struct takeover *t, const struct workload *w, const struct world_container *c,
+		     struct plan_choice *ret) {
+	struct world_container like = *c; /* with the networks that it is to have, which the subject may have lost since */
+	struct world_net *nets = xnew_n(struct world_net, t->n_nets);
+	struct plan_claim *claims;
+	size_t n = open_claims(r, t, &claims);
+
+	for (size_t i = 0; i < t->n_nets; i++)
+		nets[i] = t->nets[i].net;
+	like.nets = nets;
+	like.n_nets = t->n_nets;
+	plan_for(r, w, &like, w->orphan ? NULL : t->from, t->pinned, claims, n, ret);
+	free(claims);
+	free(nets);
+}
+
+/* The subject is gone, and nothing is left to make another from. */
+static void nothing_to_plan(struct resched *r, struct takeover *t) {
+	takeover_reason(t, "its container was removed, and nothing is remembered of it");
+	if (t->released)
+		walk_set_state(r, t, TAKEOVER_NEEDS_OPERATOR);
+	else
+		walk_abort(r, t, ABORT_ROLL_BACK);
+}
+
+static void nowhere(struct resched *r, struct takeover *t, bool full) {
+	if (t->planned && !full) {
+		takeover_reason(t, "%s cannot take it any more", t->pinned);
+		walk_abort(r, t, ABORT_ROLL_BACK);
+		return;
+	}
+	walk_set_state(r, t, TAKEOVER_WAITING);
+	takeover_reason(t, "%s", full ? "every possible target is busy with other takeovers" : "no node can take it");
+}
+
+static void choose(struct resched *r, struct takeover *t, struct workload *w, const struct world_container *c) {
+	struct plan_choice choice;
+
+	ask_plan(r, t, w, c, &choice);
+	if (!strs_equal(&t->rejected, &choice.rejected)) {
+		strs_copy(&t->rejected, &choice.rejected);
+		t->dirty = true;
+	}
+	if (choice.target)
+		adopt_target(r, t, w, c, &choice);
+	else
+		nowhere(r, t, choice.full);
+	plan_choice_clear(&choice);
+}
+
+void walk_plan(struct resched *r, struct takeover *t) {
+	struct workload *w = walk_workload(r, t);
+	const struct world_container *c = workload_subject(r, w);
+
+	if (w->exhausted)
+		return;
+	if (!c) {
+		nothing_to_plan(r, t);
+		return;
+	}
+	char *why = impossible(t, c);
+	if (why) {
+		takeover_reason(t, "%s", why);
+		free(why);
+		walk_set_state(r, t, TAKEOVER_NEEDS_OPERATOR);
+		return;
+	}
+	if (r->settings.parallel && count_running(r) >= r->settings.parallel) {
+		takeover_reason(t, "%u takeovers are running already", r->settings.parallel);
+		return;
+	}
+	choose(r, t, w, c);
+}
