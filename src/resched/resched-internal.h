@@ -49,6 +49,21 @@ size_t open_claims(const struct resched *r, const struct takeover *but, struct p
 void plan_for(const struct resched *r, const struct workload *w, const struct world_container *subject, const char *from,
 	      const char *pinned, const struct plan_claim *claims, size_t n_claims, struct plan_choice *ret);
 
+/* ledger.c: whose a container is. The workload, or NULL, and the ID that it would have as a new one (owned): the ledger may know
+ * neither. */
+struct workload *ledger_identify(const struct resched *r, const struct world_container *c, char **ret_id);
+/* It was seen: the ledger says which generation of which workload it is. */
+void ledger_place(struct resched *r, const struct world_container *c);
+/* It was found to have been stopped on purpose. */
+void ledger_settled(struct resched *r, const struct world_container *c);
+void ledger_container_gone(struct resched *r, const char *node, const char *id);
+/* What it was is kept when it is about to be overwritten by what it was made into, or by nothing. Perhaps takes c out of the world.
+ */
+void ledger_freeze(struct resched *r, struct world_container *c);
+
+/* facts.c: containers that stay stopped while their engine answers were stopped on purpose. */
+void facts_settle(struct resched *r);
+
 /* walk.c, and what its files decide (walk-internal.h): one takeover as far as it goes in this turn. */
 void takeover_begin(struct resched *r, struct workload *w, const char *pinned);
 /* The owner was never verified, and the node that it was made on is back. */

@@ -90,6 +90,10 @@ bool workload_is_owner(const struct workload *w, const char *node, const char *i
 	return w->container && w->node && strcmp(w->container, id) == 0 && strcmp(w->node, node) == 0;
 }
 
+bool workload_is_spec(const struct workload *w, const char *node, const char *id) {
+	return w->spec_id && strcmp(w->spec_id, id) == 0 && strcmp(w->spec_node, node) == 0;
+}
+
 static void add_key(struct strs *ret, const char *node, const char *id) {
 	char *key = xasprintf("%s/%s", node, id);
 	strs_add(ret, key);

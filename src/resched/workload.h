@@ -67,6 +67,8 @@ struct workload_copy *workload_copy_add(struct workload *w, const char *node, co
 					unsigned generation);
 void workload_copy_remove(struct workload *w, struct workload_copy *c);
 bool workload_is_owner(const struct workload *w, const char *node, const char *id);
+/* It is made again from the memory of this one. */
+bool workload_is_spec(const struct workload *w, const char *node, const char *id);
 /* "<node>/<id>" of owner and copies. */
 void workload_keys(const struct workload *w, struct strs *ret);
 
