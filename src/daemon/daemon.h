@@ -107,6 +107,7 @@ void observe_write_memory(struct daemon *d, struct store_batch *batch); /* what 
 void observe_mark_memory(struct daemon *d);                             /* all of it, after a failed commit */
 void observe_forget(struct daemon *d);                                  /* at the very end */
 void observe_settled(struct daemon *d, const char *key);
+void observe_unneeded(struct daemon *d, const char *key); /* unless it is there, nothing has to be remembered of it any more */
 json_t *observe_spec(const struct daemon *d, const char *node, const char *id); /* a new reference; NULL */
 
 /* runner.c: takes the effect; its result comes to the machine later. */

@@ -236,6 +236,15 @@ void observe_settled(struct daemon *d, const char *key) {
 		m->dirty = true;
 }
 
+void observe_unneeded(struct daemon *d, const char *key) {
+	struct memory *m = memory_find(d, key);
+
+	if (!m || world_container(resched_world(d->machine), m->node, m->id) || resched_needs_memory(d->machine, m->node, m->id))
+		return;
+	turn_delete(d, STORE_MEMORY, key);
+	memory_free(d, m);
+}
+
 json_t *observe_spec(const struct daemon *d, const char *node, const char *id) {
 	for (const struct memory *m = d->memory; m && node && id; m = m->hh.next)
 		if (strcmp(m->id, id) == 0 && strcmp(m->node, node) == 0)

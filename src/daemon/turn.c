@@ -268,6 +268,8 @@ static void turn(struct daemon *d) {
 	resched_take_output(d->machine, &c->out);
 	log_nodes(d);
 	log_operator(d);
+	for (size_t i = 0; i < c->out.unneeded.n; i++)
+		observe_unneeded(d, c->out.unneeded.v[i]);
 	c->deletions = TAKE_PTR(d->turn.deletions);
 	for (size_t i = 0; i < c->out.n_logs; i++)
 		say_line(d, &c->out.logs[i]);

@@ -31,9 +31,18 @@ static bool takeover_owns(const struct resched *r, const struct workload *w, con
 			  : c->takeover && strcmp(c->takeover, t->id) == 0 && c->generation == t->generation);
 }
 
-void workload_set_spec(struct workload *w, const struct world_container *c) {
+static void drop_spec(struct resched *r, const struct workload *w) {
+	if (!w->spec_id)
+		return;
+	char *key = xasprintf("%s/%s", w->spec_node, w->spec_id);
+	strs_add_new(&r->out.unneeded, key);
+	free(key);
+}
+
+void workload_set_spec(struct resched *r, struct workload *w, const struct world_container *c) {
 	if (workload_is_spec(w, c->node, c->id))
 		return;
+	drop_spec(r, w);
 	world_container_free(w->remembered);
 	w->remembered = NULL;
 	xstr_replace(&w->spec_node, c->node);
@@ -41,14 +50,14 @@ void workload_set_spec(struct workload *w, const struct world_container *c) {
 	w->dirty = true;
 }
 
-static void set_owner(struct workload *w, const struct world_container *c, unsigned generation) {
+static void set_owner(struct resched *r, struct workload *w, const struct world_container *c, unsigned generation) {
 	xstr_replace(&w->node, c->node);
 	xstr_replace(&w->container, c->id);
 	w->generation = generation;
 	if (w->last_generation < generation)
 		w->last_generation = generation;
 	w->verified = true;
-	workload_set_spec(w, c);
+	workload_set_spec(r, w, c);
 	w->dirty = true;
 }
 
@@ -76,14 +85,14 @@ static void owner_seen(struct resched *r, struct workload *w, const struct world
 	if (!staged_name)
 		xstr_replace(&w->name, c->name);
 	if (w->verified && container_is_complete(r, w, c))
-		workload_set_spec(w, c);
+		workload_set_spec(r, w, c);
 }
 
 static struct workload *workload_add(struct resched *r, const char *id, const struct world_container *c) {
 	struct workload *w = workload_new(id, c->name);
 
 	HASH_ADD_KEYPTR(hh, r->workloads, w->id, strlen(w->id), w);
-	set_owner(w, c, c->generation && c->workload && strcmp(c->workload, id) == 0 ? c->generation : 1);
+	set_owner(r, w, c, c->generation && c->workload && strcmp(c->workload, id) == 0 ? c->generation : 1);
 	/* Found stopped: on purpose, if its engine answers long enough from now; a memory from before says it itself. */
 	w->must_run = c->running || (c->started && !c->settled);
 	learn_restart_policy(w, c);
@@ -198,6 +207,7 @@ void ledger_freeze(struct resched *r, struct world_container *c) {
 
 static void forget(struct resched *r, struct workload *w) {
 	strs_add(&r->out.forgotten, w->id);
+	drop_spec(r, w);
 	HASH_DEL(r->workloads, w);
 	workload_free(w);
 }

@@ -65,6 +65,7 @@ void resched_output_clear(struct resched_output *o) {
 	free(o->logs);
 	strs_clear(&o->forgotten);
 	strs_clear(&o->settled);
+	strs_clear(&o->unneeded);
 	*o = (struct resched_output){0};
 }
 

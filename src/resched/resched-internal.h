@@ -33,7 +33,7 @@ void takeover_add(struct resched *r, struct takeover *t);
 struct world_container *workload_subject(const struct resched *r, const struct workload *w);
 /* "heir-<8 characters of the first container's ID>-g<generation>"; owned. */
 char *workload_staged_name(const struct workload *w, unsigned generation);
-void workload_set_spec(struct workload *w, const struct world_container *c);
+void workload_set_spec(struct resched *r, struct workload *w, const struct world_container *c);
 /* It was started, and shows all that the one before had: addresses and restart policy. */
 bool container_is_complete(const struct resched *r, const struct workload *w, const struct world_container *c);
 /* Its node is given up: dead, or engine-only where that is configured to count, or confirmed by an operator. */

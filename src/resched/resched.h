@@ -82,6 +82,7 @@ struct resched_output {
 	struct resched_log *logs;
 	size_t n_logs;
 	struct strs forgotten; /* workloads whose ledger entry is to be deleted */
+	struct strs unneeded;  /* "<node>/<id>" of containers that no workload is made again from any more */
 	struct strs settled;   /* "<node>/<id>" of containers whose settled flag became true */
 };
 

@@ -26,7 +26,7 @@ void walk_finish(struct resched *r, struct takeover *t) {
 	w->verified = true;
 	w->must_run = true;
 	if (c && container_is_complete(r, w, c))
-		workload_set_spec(w, c);
+		workload_set_spec(r, w, c);
 	w->attempts = 0;
 	w->exhausted = false;
 	strs_clear(&w->avoid);

@@ -287,18 +287,7 @@ static void write_workload(void *ctx, const struct workload *w) {
 	disk_put_workload(&s->batch, disk_copy_workload(w));
 }
 
-/* What nothing is made from any more, and is not there. */
-static void purge_memory(struct sim *s) {
-	for (size_t i = 0; i < s->disk.n_memory; i++) {
-		const struct world_container *c = s->disk.memory[i];
-		if (!world_container(resched_world(s->machine), c->node, c->id) &&
-		    !resched_needs_memory(s->machine, c->node, c->id))
-			strs_add_new(&s->memory_gone, c->key);
-	}
-}
-
 static void write_memory(struct sim *s) {
-	purge_memory(s);
 	for (const struct world_container *c = resched_world(s->machine)->containers; c; c = c->hh.next)
 		if (strs_has(&s->memory_dirty, c->key))
 			disk_put_memory(&s->batch, disk_copy_container(resched_memory(s->machine, c->node, c->id)));
@@ -352,6 +341,16 @@ static void committed(struct sim *s, const struct event *e) {
 		flight_send(s, s->batch_effects[i]);
 }
 
+/* As heird does: what no workload needs any more is deleted, unless the container is there. */
+static void drop_memory(struct sim *s, const char *key) {
+	const char *id = strchr(key, '/') + 1;
+	char *node = xstrndup(key, (size_t)(id - 1 - key));
+
+	if (!world_container(resched_world(s->machine), node, id) && !resched_needs_memory(s->machine, node, id))
+		strs_add_new(&s->memory_gone, key);
+	free(node);
+}
+
 static void take_output(struct sim *s) {
 	struct resched_output out;
 
@@ -362,6 +361,8 @@ static void take_output(struct sim *s) {
 			out.logs[i].detail ? out.logs[i].detail : "");
 	for (size_t i = 0; i < out.forgotten.n; i++)
 		strs_add_new(&s->batch_forgotten, out.forgotten.v[i]);
+	for (size_t i = 0; i < out.unneeded.n; i++)
+		drop_memory(s, out.unneeded.v[i]);
 	for (size_t i = 0; i < out.settled.n; i++)
 		strs_add_new(&s->memory_dirty, out.settled.v[i]);
 	free(s->batch_effects);
