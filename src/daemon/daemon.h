@@ -1,6 +1,6 @@
 /* What the daemon's files share: heird's one big object. The shell around the pure machine:
  *
- *   observe.c  engines → facts → machine          turn.c    machine → store → effects
+ *   observe.c  engines → facts → machine          turn.c    machine → store → effects          memory.c  what was seen → store
  *   runner.c   effects → engines, overlay → results          api.c     machine → JSON → clients
  */
 #ifndef DAEMON_DAEMON_H
@@ -102,13 +102,19 @@ void observe_end(struct daemon_node *n);
 void observe_alive(struct daemon_node *n);                     /* it answers (again): ask for everything */
 void observe_container(struct daemon_node *n, const char *id); /* look at it again */
 void observe_images(struct daemon_node *n);
-int observe_load(struct daemon *d, struct err *err);                    /* memory from the store */
-void observe_write_memory(struct daemon *d, struct store_batch *batch); /* what is dirty */
-void observe_mark_memory(struct daemon *d);                             /* all of it, after a failed commit */
-void observe_forget(struct daemon *d);                                  /* at the very end */
-void observe_settled(struct daemon *d, const char *key);
-void observe_unneeded(struct daemon *d, const char *key); /* unless it is there, nothing has to be remembered of it any more */
-json_t *observe_spec(const struct daemon *d, const char *node, const char *id); /* a new reference; NULL */
+/* Of the network that a container on the node names; id may be "". ctx: struct daemon_node. */
+enum net_kind observe_net_kind(void *ctx, const char *id, const char *name);
+
+/* memory.c */
+int memory_load(struct daemon *d, struct err *err);                                         /* from the store */
+void memory_keep(struct daemon *d, const struct world_container *c, const json_t *inspect); /* if it is ours to move */
+void memory_drop(struct daemon *d, const char *node, const char *id);
+void memory_settled(struct daemon *d, const char *key);
+void memory_unneeded(struct daemon *d, const char *key); /* unless it is there, nothing has to be remembered of it any more */
+void memory_write(struct daemon *d, struct store_batch *batch);                /* what is dirty */
+void memory_mark(struct daemon *d);                                            /* all of it, after a failed commit */
+void memory_clear(struct daemon *d);                                           /* at the very end */
+json_t *memory_spec(const struct daemon *d, const char *node, const char *id); /* a new reference; NULL */
 
 /* runner.c: takes the effect; its result comes to the machine later. */
 void runner_perform(struct daemon *d, struct effect *e);

@@ -351,7 +351,7 @@ static void free_all(struct daemon *d) {
 	}
 	free(d->nodes);
 	api_forget(d);
-	observe_forget(d);
+	memory_clear(d);
 	resched_free(d->machine);
 	strs_clear(&d->overlay.control);
 	config_free(d->config);

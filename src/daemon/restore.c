@@ -78,6 +78,6 @@ int restore_all(struct daemon *d, struct err *err) {
 	if (r == 0)
 		r = store_load(d->store, STORE_NODE, node_row, d, err);
 	if (r == 0)
-		r = observe_load(d, err);
+		r = memory_load(d, err);
 	return r < 0 ? err_wrap(err, "%s", d->config->state) : 0;
 }

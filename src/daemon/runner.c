@@ -269,7 +269,7 @@ static void created(void *ctx, const struct engine_result *result) {
 
 static void create(struct run *r) {
 	const struct effect *e = r->effect;
-	json_t *inspect CLEANUP_JSON = observe_spec(r->daemon, e->spec_node, e->spec_id);
+	json_t *inspect CLEANUP_JSON = memory_spec(r->daemon, e->spec_node, e->spec_id);
 	const struct world_node *target = world_node(resched_world(r->daemon->machine), e->node);
 	struct spec_address *addresses CLEANUP_FREE = xnew_n(struct spec_address, e->n_nets);
 	struct err err = {0};

@@ -122,7 +122,7 @@ static void put_rest(struct daemon *d, const struct turn_commit *c) {
 
 static void put_records(struct daemon *d) {
 	resched_each_dirty(d->machine, put_takeover, put_workload, d);
-	observe_write_memory(d, batch_of(d));
+	memory_write(d, batch_of(d));
 }
 
 /* ---- commits ---- */
@@ -213,7 +213,7 @@ static void retry(uv_timer_t *timer) {
 	}
 	d->turn.failed = NULL;
 	resched_mark_dirty(d->machine);
-	observe_mark_memory(d);
+	memory_mark(d);
 	put_records(d);
 	commit(d, all);
 }
@@ -269,12 +269,12 @@ static void turn(struct daemon *d) {
 	log_nodes(d);
 	log_operator(d);
 	for (size_t i = 0; i < c->out.unneeded.n; i++)
-		observe_unneeded(d, c->out.unneeded.v[i]);
+		memory_unneeded(d, c->out.unneeded.v[i]);
 	c->deletions = TAKE_PTR(d->turn.deletions);
 	for (size_t i = 0; i < c->out.n_logs; i++)
 		say_line(d, &c->out.logs[i]);
 	for (size_t i = 0; i < c->out.settled.n; i++)
-		observe_settled(d, c->out.settled.v[i]);
+		memory_settled(d, c->out.settled.v[i]);
 	set_deadline(d);
 	if (!d->turn.store_ok) {
 		/* For the next try; the machine asks for no effect while the store fails. */
