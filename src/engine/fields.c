@@ -107,6 +107,22 @@ void fields_clear(const struct field *table, size_t n, void *out) {
 	}
 }
 
+static void item_clear(const struct field_list *how, void *item) {
+	if (how->table)
+		fields_clear(how->table, how->n, item);
+	else
+		how->clear(item);
+}
+
+static int item_read(const struct field_list *how, const json_t *j, void *item, struct err *err) {
+	if (!how->table)
+		return how->read(j, item, err);
+	int r = fields_read(j, how->table, how->n, item, err);
+	if (r < 0)
+		fields_clear(how->table, how->n, item);
+	return r;
+}
+
 int field_list_read(const json_t *list, const char *path, const struct field_list *how, void **ret, size_t *ret_n,
 		    struct err *err) {
 	json_t *item;
@@ -117,7 +133,7 @@ int field_list_read(const json_t *list, const char *path, const struct field_lis
 	size_t n = json_array_size(list);
 	char *items = n > 0 ? xcalloc(n, how->size) : NULL;
 	json_array_foreach (list, i, item) {
-		if (how->read(item, items + i * how->size, err) < 0) {
+		if (item_read(how, item, items + i * how->size, err) < 0) {
 			field_list_free(how, items, i);
 			return err_wrap(err, "%s[%zu]", path, i);
 		}
@@ -129,6 +145,6 @@ int field_list_read(const json_t *list, const char *path, const struct field_lis
 
 void field_list_free(const struct field_list *how, void *list, size_t n) {
 	for (size_t i = 0; i < n; i++)
-		how->clear((char *)list + i * how->size);
+		item_clear(how, (char *)list + i * how->size);
 	free(list);
 }

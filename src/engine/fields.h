@@ -42,9 +42,13 @@ int field_check_parents(const json_t *obj, const char *path, struct err *err);
 typedef int field_item_fn(const json_t *j, void *out, struct err *err);
 struct field_list {
 	size_t size;
+	const struct field *table; /* an item that is no more than its table; else NULL, and these read and clear it: */
+	size_t n;
 	field_item_fn *read; /* clears what it had when it fails */
 	void (*clear)(void *item);
 };
+#define FIELD_LIST(type, table_) \
+	{ .size = sizeof(type), .table = (table_), .n = FIELD_COUNT(table_) }
 int field_list_read(const json_t *list, const char *path, const struct field_list *how, void **ret, size_t *ret_n, struct err *err);
 void field_list_free(const struct field_list *how, void *list, size_t n);
 

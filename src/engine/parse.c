@@ -25,17 +25,7 @@
 #define R(member, path) FIELD(struct engine_manager, member, FIELD_STR, path)
 static const struct field manager_fields[] = {R(node_id, "NodeID"), R(addr, "Addr")};
 
-static void manager_clear(void *item) { CLEAR(manager_fields, item); }
-
-static int manager_read(const json_t *j, void *item, struct err *err) {
-	int r = READ(manager_fields, j, item, err);
-
-	if (r < 0)
-		manager_clear(item);
-	return r;
-}
-
-static const struct field_list manager_list = {sizeof(struct engine_manager), manager_read, manager_clear};
+static const struct field_list manager_list = FIELD_LIST(struct engine_manager, manager_fields);
 
 #define I(member, kind, path) FIELD(struct engine_info, member, kind, path)
 static const struct field info_fields[] = {
@@ -161,28 +151,8 @@ static const struct field subnet_fields[] = {S(subnet, "Subnet"), S(gateway, "Ga
 #define P(member, path) FIELD(struct engine_peer, member, FIELD_STR, path)
 static const struct field peer_fields[] = {P(name, "Name"), P(ip, "IP")};
 
-static void subnet_clear(void *item) { CLEAR(subnet_fields, item); }
-
-static int subnet_read(const json_t *j, void *item, struct err *err) {
-	int r = READ(subnet_fields, j, item, err);
-
-	if (r < 0)
-		subnet_clear(item);
-	return r;
-}
-
-static void peer_clear(void *item) { CLEAR(peer_fields, item); }
-
-static int peer_read(const json_t *j, void *item, struct err *err) {
-	int r = READ(peer_fields, j, item, err);
-
-	if (r < 0)
-		peer_clear(item);
-	return r;
-}
-
-static const struct field_list subnet_list = {sizeof(struct engine_subnet), subnet_read, subnet_clear};
-static const struct field_list peer_list = {sizeof(struct engine_peer), peer_read, peer_clear};
+static const struct field_list subnet_list = FIELD_LIST(struct engine_subnet, subnet_fields);
+static const struct field_list peer_list = FIELD_LIST(struct engine_peer, peer_fields);
 
 #define U(member, path) FIELD(struct engine_network_user, member, FIELD_STR, path)
 static const struct field user_fields[] = {
@@ -264,17 +234,7 @@ static const struct field attachment_fields[] = {
 	A(addresses, FIELD_STRS, "Addresses"),
 };
 
-static void attachment_clear(void *item) { CLEAR(attachment_fields, item); }
-
-static int attachment_read(const json_t *j, void *item, struct err *err) {
-	int r = READ(attachment_fields, j, item, err);
-
-	if (r < 0)
-		attachment_clear(item);
-	return r;
-}
-
-static const struct field_list attachment_list = {sizeof(struct engine_attachment), attachment_read, attachment_clear};
+static const struct field_list attachment_list = FIELD_LIST(struct engine_attachment, attachment_fields);
 
 #define T(member, kind, path) FIELD(struct engine_task, member, kind, path)
 static const struct field task_fields[] = {
@@ -393,7 +353,8 @@ void engine_image_clear(struct engine_image *i) {
 #define DEFINE_LIST(plural, name) \
 	static int name##_item_read(const json_t *j, void *item, struct err *err) { return engine_##name##_parse(j, item, err); } \
 	static void name##_item_clear(void *item) { engine_##name##_clear(item); } \
-	static const struct field_list name##_list = {sizeof(struct engine_##name), name##_item_read, name##_item_clear}; \
+	static const struct field_list name##_list = { \
+		.size = sizeof(struct engine_##name), .read = name##_item_read, .clear = name##_item_clear}; \
 	int engine_##plural##_parse(const json_t *j, struct engine_##name **ret, size_t *ret_n, struct err *err) { \
 		void *list = NULL; \
 		int r = j ? field_list_read(j, "", &name##_list, &list, ret_n, err) : err_set(err, -EINVAL, "expected an array"); \
