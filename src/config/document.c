@@ -57,6 +57,12 @@ static int refuse(const struct builder *b, yaml_mark_t mark, const char *reason)
 	return err_set(b->err, -EINVAL, "%s:%zu: %s", b->name, mark.line + 1, reason);
 }
 
+static int refuse_properties(const struct builder *b, yaml_mark_t mark, const yaml_char_t *anchor, const yaml_char_t *tag) {
+	if (anchor)
+		return refuse(b, mark, "anchors are not supported");
+	return tag ? refuse(b, mark, "tags are not supported") : 0;
+}
+
 /* Bytes that are no text are reported with their offset only. */
 static size_t syntax_line(const struct builder *b) {
 	size_t line = 0;
@@ -101,10 +107,9 @@ static int build_scalar(struct builder *b, const yaml_event_t *event, struct nod
 	const unsigned char *value = event->data.scalar.value;
 	size_t len = event->data.scalar.length;
 
-	if (event->data.scalar.anchor)
-		return refuse(b, event->start_mark, "anchors are not supported");
-	if (event->data.scalar.tag)
-		return refuse(b, event->start_mark, "tags are not supported");
+	int r = refuse_properties(b, event->start_mark, event->data.scalar.anchor, event->data.scalar.tag);
+	if (r < 0)
+		return r;
 	if (has_control_characters(value, len))
 		return refuse(b, event->start_mark, "control characters or several lines in a value");
 	struct node *n = node_new(NODE_SCALAR, event);
@@ -126,13 +131,12 @@ static void grow(struct node *n) {
 static int build_list(struct builder *b, const yaml_event_t *start, struct node **ret) {
 	struct node *list CLEANUP(cleanup_node_) = node_new(NODE_LIST, start);
 
-	if (start->data.sequence_start.anchor)
-		return refuse(b, start->start_mark, "anchors are not supported");
-	if (start->data.sequence_start.tag)
-		return refuse(b, start->start_mark, "tags are not supported");
+	int r = refuse_properties(b, start->start_mark, start->data.sequence_start.anchor, start->data.sequence_start.tag);
+	if (r < 0)
+		return r;
 	for (;;) {
 		yaml_event_t event;
-		int r = next_event(b, &event);
+		r = next_event(b, &event);
 		if (r < 0)
 			return r;
 		if (event.type == YAML_SEQUENCE_END_EVENT)
@@ -187,13 +191,12 @@ static int build_pair(struct builder *b, yaml_event_t *event, struct node *mappi
 static int build_mapping(struct builder *b, const yaml_event_t *start, struct node **ret) {
 	struct node *mapping CLEANUP(cleanup_node_) = node_new(NODE_MAPPING, start);
 
-	if (start->data.mapping_start.anchor)
-		return refuse(b, start->start_mark, "anchors are not supported");
-	if (start->data.mapping_start.tag)
-		return refuse(b, start->start_mark, "tags are not supported");
+	int r = refuse_properties(b, start->start_mark, start->data.mapping_start.anchor, start->data.mapping_start.tag);
+	if (r < 0)
+		return r;
 	for (;;) {
 		yaml_event_t event;
-		int r = next_event(b, &event);
+		r = next_event(b, &event);
 		if (r < 0)
 			return r;
 		if (event.type == YAML_MAPPING_END_EVENT)
