@@ -15,17 +15,30 @@ static void set_seconds(json_t *j, const char *key, double s) {
 	json_object_set_new(j, key, s < 0 ? json_null() : json_real((double)(int64_t)(s * 1000 + 0.5) / 1000));
 }
 
+static json_t *net(const struct world_net *n) {
+	json_t *j = json_object();
+
+	json_set_str(j, "name", n->name);
+	json_set_str(j, "ip", n->ip);
+	json_set_str(j, "ip6", n->ip6);
+	json_set_str(j, "mac", n->mac);
+	return j;
+}
+
+static json_t *brake(const struct daemon *d) {
+	const char *reason;
+	bool held = resched_brake_holds(d->machine, &reason);
+
+	return json_pack("{s:b, s:s?}", "held", held, "reason", reason);
+}
+
 /* ---- takeovers ---- */
 
 static json_t *takeover_nets(const struct takeover *t) {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < t->n_nets; i++) {
-		json_t *j = json_object();
-		json_set_str(j, "name", t->nets[i].net.name);
-		json_set_str(j, "ip", t->nets[i].net.ip);
-		json_set_str(j, "ip6", t->nets[i].net.ip6);
-		json_set_str(j, "mac", t->nets[i].net.mac);
+		json_t *j = net(&t->nets[i].net);
 		/* Not an overlay: another host's bridge has other addresses, there is nothing to keep. */
 		bool asked = t->nets[i].net.kind != NET_LOCAL && t->state == TAKEOVER_DONE;
 		json_object_set_new(j, "kept", asked ? json_boolean(t->nets[i].kept) : json_null());
@@ -99,14 +112,8 @@ static const char *container_state(const struct daemon *d, const struct world_co
 static json_t *container_nets(const struct world_container *c) {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < c->n_nets; i++) {
-		json_t *j = json_object();
-		json_set_str(j, "name", c->nets[i].name);
-		json_set_str(j, "ip", c->nets[i].ip);
-		json_set_str(j, "ip6", c->nets[i].ip6);
-		json_set_str(j, "mac", c->nets[i].mac);
-		json_array_append_new(list, j);
-	}
+	for (size_t i = 0; i < c->n_nets; i++)
+		json_array_append_new(list, net(&c->nets[i]));
 	return list;
 }
 
@@ -284,7 +291,6 @@ json_t *view_status(const struct daemon *d) {
 	static const char *const node_keys[] = {"alive", "suspect", "engine-only", "dead", "returning"};
 	static const char *const takeover_keys[] = {"running", "waiting", "needs_operator", "done", "rolled_back", "failed"};
 	json_t *j = json_object(), *nodes = json_object(), *takeovers = json_object();
-	const char *reason;
 
 	for (size_t i = 0; i < sizeof(node_keys) / sizeof(node_keys[0]); i++)
 		json_object_set_new(nodes, node_keys[i], json_integer(0));
@@ -296,12 +302,11 @@ json_t *view_status(const struct daemon *d) {
 		count(takeovers, t->state == TAKEOVER_NEEDS_OPERATOR ? "needs_operator"
 				 : t->state == TAKEOVER_ROLLED_BACK  ? "rolled_back"
 								     : takeover_state_name(t->state));
-	bool held = resched_brake_holds(d->machine, &reason);
 	json_set_str(j, "version", HEIR_VERSION);
 	json_set_str(j, "cluster", d->config->cluster);
 	json_object_set_new(j, "epoch", json_integer(store_epoch(d->store)));
 	json_object_set_new(j, "store", d->turn.store_ok ? json_string("ok") : json_sprintf("failing: %s", d->turn.store_reason));
-	json_object_set_new(j, "brake", json_pack("{s:b, s:s?}", "held", held, "reason", reason));
+	json_object_set_new(j, "brake", brake(d));
 	json_object_set_new(j, "nodes", nodes);
 	json_object_set_new(j, "takeovers", takeovers);
 	json_object_set_new(j, "heartbeats", heartbeats(d));
@@ -387,7 +392,7 @@ json_t *view_drill(struct daemon *d, const struct daemon_node *n) {
 	json_t *j = json_object(), *list = json_array();
 	struct plan_claim *claims = NULL;
 	size_t n_claims = 0;
-	const char *state, *brake_reason;
+	const char *state;
 	bool changes = false;
 
 	for (const struct world_container *c = resched_world(d->machine)->containers; c; c = c->hh.next) {
@@ -404,10 +409,9 @@ json_t *view_drill(struct daemon *d, const struct daemon_node *n) {
 		resched_forecast_clear(&f);
 	}
 	free(claims);
-	bool held = resched_brake_holds(d->machine, &brake_reason);
 	json_set_str(j, "node", n->config->name);
 	json_object_set_new(j, "containers", list);
-	json_object_set_new(j, "brake", json_pack("{s:b, s:s?}", "held", held, "reason", brake_reason));
+	json_object_set_new(j, "brake", brake(d));
 	json_object_set_new(j, "changes", json_boolean(changes));
 	return j;
 }
