@@ -59,7 +59,7 @@ struct daemon {
 	struct daemon_node *nodes;
 	size_t n_nodes;
 	struct memory *memory; /* by key */
-	struct {               /* engines that are asked for everything; observe.c */
+	struct {               /* engines that are asked for everything; observe-list.c */
 		struct observer *waiting;
 		unsigned under_way;
 	} refreshes;
