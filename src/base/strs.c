@@ -23,6 +23,18 @@ bool strs_has(const struct strs *s, const char *text) {
 	return false;
 }
 
+void strs_remove(struct strs *s, const char *text) {
+	size_t i = 0;
+
+	while (i < s->n && strcmp(s->v[i], text) != 0)
+		i++;
+	if (i == s->n)
+		return;
+	free(s->v[i]);
+	memmove(&s->v[i], &s->v[i + 1], (s->n - i - 1) * sizeof(*s->v));
+	s->n--;
+}
+
 bool strs_equal(const struct strs *a, const struct strs *b) {
 	if (a->n != b->n)
 		return false;

@@ -13,6 +13,7 @@ struct strs {
 void strs_add(struct strs *s, const char *text);
 /* Adds unless it is there already. */
 void strs_add_new(struct strs *s, const char *text);
+void strs_remove(struct strs *s, const char *text); /* the first one like it, if there is one */
 bool strs_has(const struct strs *s, const char *text);
 bool strs_equal(const struct strs *a, const struct strs *b);
 void strs_copy(struct strs *to, const struct strs *from); /* replaces what `to` held */

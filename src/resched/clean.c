@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define REFUSALS_TAKEN 3
+#define ISOLATIONS_TRIED 1 /* its engine cuts it off as well, if later */
 
 static bool owner_serves(const struct resched *r, const struct workload *w) {
 	const struct world_node *n = world_node(&r->world, w->node);
@@ -54,11 +55,11 @@ static char *parked_name(const struct workload_copy *c) { return xasprintf("%s-s
 
 static void emit(struct resched *r, struct workload *w, struct workload_copy *c) {
 	static const enum effect_kind kinds[] = {
-		[CLEAN_DISCONNECT] = EFFECT_DISCONNECT, [CLEAN_STOP] = EFFECT_STOP,     [CLEAN_PARK] = EFFECT_POLICY,
-		[CLEAN_RENAME] = EFFECT_RENAME,         [CLEAN_REMOVE] = EFFECT_REMOVE,
+		[CLEAN_ISOLATE] = EFFECT_ISOLATE, [CLEAN_DISCONNECT] = EFFECT_DISCONNECT, [CLEAN_STOP] = EFFECT_STOP,
+		[CLEAN_PARK] = EFFECT_POLICY,     [CLEAN_RENAME] = EFFECT_RENAME,         [CLEAN_REMOVE] = EFFECT_REMOVE,
 	};
 	const struct world_container *seen = world_container(&r->world, c->node, c->id);
-	struct effect *e = effect_new(r, kinds[c->row], span_sec(60));
+	struct effect *e = effect_new(r, kinds[c->row], c->row == CLEAN_ISOLATE ? span_sec(2) : span_sec(60));
 
 	assert(!workload_is_owner(w, c->node, c->id));
 	e->node = xstrdup(c->node);
@@ -69,7 +70,7 @@ static void emit(struct resched *r, struct workload *w, struct workload_copy *c)
 		e->name = xstrdup("no");
 	if (c->row == CLEAN_RENAME)
 		e->name = parked_name(c);
-	if (c->row == CLEAN_DISCONNECT && seen) {
+	if ((c->row == CLEAN_DISCONNECT || c->row == CLEAN_ISOLATE) && seen) {
 		e->nets = xnew_n(struct world_net, seen->n_nets);
 		for (size_t i = 0; i < seen->n_nets; i++)
 			if (seen->nets[i].kind != NET_LOCAL)
@@ -80,11 +81,22 @@ static void emit(struct resched *r, struct workload *w, struct workload_copy *c)
 	effect_emit(r, e);
 }
 
+static bool has_agent(const struct resched *r, const struct workload_copy *c) {
+	const struct world_node *n = world_node(&r->world, c->node);
+	return n && n->agent.state == NODE_AGENT_OK && c->tries < ISOLATIONS_TRIED;
+}
+
 /* What needs no effect. True when the row changed. */
 static bool pass(struct resched *r, struct workload *w, struct workload_copy *c) {
 	const struct world_container *seen = world_container(&r->world, c->node, c->id);
 
 	switch (c->row) {
+	case CLEAN_ISOLATE:
+		if (c->staged || !seen || !seen->running || !world_container_has_overlay(seen) || !has_agent(r, c)) {
+			next_row(w, c, CLEAN_DISCONNECT);
+			return true;
+		}
+		return false;
 	case CLEAN_DISCONNECT:
 		if (c->staged || (seen && !world_container_has_overlay(seen))) {
 			next_row(w, c, c->staged ? CLEAN_WAIT : CLEAN_STOP);
@@ -141,12 +153,12 @@ void clean_walk(struct resched *r, struct workload *w) {
 			wake_at(r, c->not_before);
 			continue;
 		}
-		while (pass(r, w, c))
-			;
 		/* Started again behind our back (by its user, or a restart policy): from the beginning. */
 		const struct world_container *seen = world_container(&r->world, c->node, c->id);
 		if (c->row > CLEAN_STOP && seen && seen->running)
-			next_row(w, c, CLEAN_DISCONNECT);
+			next_row(w, c, CLEAN_ISOLATE);
+		while (pass(r, w, c))
+			;
 		if (c->row != CLEAN_WAIT && c->row != CLEAN_KEPT)
 			emit(r, w, c);
 	}
@@ -157,6 +169,9 @@ static void cleaned(struct resched *r, struct workload *w, struct workload_copy 
 	enum clean_row row = c->row;
 
 	switch (row) {
+	case CLEAN_ISOLATE:
+		log_copy(r, w, c, "stale", "cut off in its host's kernel");
+		break;
 	case CLEAN_DISCONNECT:
 		log_copy(r, w, c, "stale", "disconnected");
 		break;
@@ -201,7 +216,7 @@ bool clean_result(struct resched *r, struct workload *w, uint64_t effect, const 
 		return true;
 	}
 	if (result->outcome == EFFECT_REFUSED && result->refusal == REFUSAL_RUNNING)
-		next_row(w, c, CLEAN_DISCONNECT);
+		next_row(w, c, CLEAN_ISOLATE);
 	c->tries++;
 	c->not_before = mono_add(r->now, backoff(r, c->tries));
 	/* An engine that will not: what matters more comes next (stop cuts it off as well), and it is tried no further. */

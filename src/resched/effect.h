@@ -25,6 +25,12 @@ enum effect_kind {
 	EFFECT_READY,   /* can the networks in `nets` let go of what `copies` on swarm node `swarm_node` hold? nothing is changed */
 	EFFECT_RELEASE, /* the networks let go of it */
 	EFFECT_HOLDERS, /* who holds the addresses in `nets`? */
+	/* Asked of the agent on `node`; its kernel's word. */
+	EFFECT_QUARANTINE, /* drop what comes from and goes to `vteps`, and nothing else; result: vteps */
+	EFFECT_REPAIR,  /* make its rows for `nets` point to `container` on `host`, whose underlay address is `vtep`; watch them */
+	EFFECT_PROVE,   /* are they right, is the address where it should be, does it answer? nothing is changed */
+	EFFECT_FORGET,  /* take back what was set for `nets` */
+	EFFECT_ISOLATE, /* cut the stale `container` off `nets` in the kernel */
 	EFFECT_RESTORE, /* give a node that was removed from the swarm its membership and its attachments back */
 	EFFECT_KIND_MAX,
 };
@@ -69,10 +75,16 @@ struct effect {
 	struct strs copies;   /* IDs of this workload's containers */
 	bool by_node_removal; /* RELEASE: the node may be taken out of its swarm for it; else REFUSAL_MISSING where only that would
 				 do */
-	char *own;            /* HOLDERS: the container that may hold them (the new one); NULL */
+	char *host, *vtep;
+	struct strs vteps;
+	bool watch; /* REPAIR: until it is told to forget */
+	char *own;  /* HOLDERS: the container that may hold them (the new one); NULL */
 };
 
 void effect_free(struct effect *e);
+
+/* What is seen, and what may not be known. UNKNOWN waits, it never counts as NO. */
+enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };
 
 enum holder { HOLDER_UNKNOWN, HOLDER_NONE, HOLDER_COPY, HOLDER_OWN, HOLDER_OTHER };
 
@@ -89,9 +101,13 @@ struct effect_result {
 	const struct world_net *nets;
 	size_t n_nets;
 
-	const char *image_ref; /* IMAGE */
-	enum holder holder;    /* HOLDERS: the worst over all addresses, in the order of the enum */
-	bool by_node_removal;  /* READY: only by taking the whole node out of the swarm */
+	const char *image_ref;    /* IMAGE */
+	enum holder holder;       /* HOLDERS: the worst over all addresses, in the order of the enum */
+	const struct strs *vteps; /* QUARANTINE, OK: what its kernel drops now */
+	bool right;               /* REPAIR, PROVE: every row is as it must be (or the network is not joined there) */
+	enum answer here;         /* PROVE at the host: the address is in the container, and in no other on that node */
+	enum answer answered; /* PROVE: a probe from a container on that node was answered; UNKNOWN: there is none to probe from */
+	bool by_node_removal; /* READY: only by taking the whole node out of the swarm */
 };
 
 #endif

@@ -67,6 +67,7 @@ void resched_verdict(struct resched *r, struct mono now, const char *node, enum 
 	if (verdict != NODE_ALIVE && verdict != NODE_RECOVERING)
 		return;
 	n->confirmed_dead = false;
+	strs_clear(&n->seen_by);
 	if (was_down) {
 		/* Until its containers were listed and its stale ones put away it is no target. That begins with its first answer:
 		 * every moment of a stale copy on the network is one too many. */

@@ -1,5 +1,5 @@
 /* Where a container would go: asked by the turn, by the walk, and by those who only want to know (`heir drill`). */
-#include "resched/resched-internal.h"
+#include "resched/walk-internal.h"
 
 #include "base/alloc.h"
 
@@ -46,8 +46,19 @@ void plan_for(const struct resched *r, const struct workload *w, const struct wo
 	strs_clear(&copies);
 }
 
+/* Its takeover as the agents see it. Borrows from c; free its nets. */
+static struct takeover imagine(const struct world_container *c, const char *target) {
+	struct takeover t = {.from = c->node, .to = (char *)(uintptr_t)target, .n_nets = c->n_nets};
+
+	t.nets = xnew_n(struct takeover_net, c->n_nets);
+	for (size_t i = 0; i < c->n_nets; i++)
+		t.nets[i].net = c->nets[i];
+	return t;
+}
+
 /* Why it would not move at all; NULL. Owned. */
-static char *blocked(const struct resched *r, const struct workload *w, const struct world_container *c, enum evidence at_hand) {
+static char *blocked(const struct resched *r, const struct workload *w, const struct world_container *c, enum evidence at_hand,
+		     bool covered) {
 	enum evidence demanded = c->policy.fence > r->settings.fence ? c->policy.fence : r->settings.fence;
 
 	if (!c->policy.move)
@@ -59,11 +70,13 @@ static char *blocked(const struct resched *r, const struct workload *w, const st
 	if (!c->running && c->settled)
 		return xstrdup("it was stopped on purpose");
 	for (size_t i = 0; i < c->n_nets; i++)
-		if (c->nets[i].kind == NET_KV)
+		if (c->nets[i].kind == NET_KV && !covered)
 			return xasprintf("network \"%s\" is kept in a key/value store: no agents", c->nets[i].name);
-	if (demanded > at_hand)
-		return xasprintf("evidence \"%s\" is demanded, and without agents only an operator can give it",
+	if (demanded > at_hand && demanded == EVIDENCE_QUARANTINED)
+		return xasprintf("evidence \"%s\" is demanded, and not every host on its networks has an agent that answers",
 				 evidence_name(demanded));
+	if (demanded > at_hand)
+		return xasprintf("evidence \"%s\" is demanded, which only an operator can give", evidence_name(demanded));
 	return NULL;
 }
 
@@ -73,10 +86,16 @@ void resched_forecast(struct resched *r, struct mono now, const struct world_con
 	r->now = now;
 	char *id;
 	const struct workload *w = ledger_identify(r, c, &id);
+	const struct world_node *from = world_node(&r->world, c->node);
 	struct workload nobody = {.id = id};
 
 	plan_for(r, w ? w : &nobody, c, c->node, NULL, claims, n_claims, &ret->choice);
-	ret->blocked = blocked(r, w, c, ret->evidence);
+	struct takeover t = imagine(c, ret->choice.target);
+	bool covered = agents_cover(r, &t, NULL);
+	if (covered && takeover_has_overlay(&t) && from && from->facts.vtep)
+		ret->evidence = EVIDENCE_QUARANTINED;
+	free(t.nets);
+	ret->blocked = blocked(r, w, c, ret->evidence, covered);
 	free(id);
 }
 

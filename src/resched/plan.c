@@ -122,6 +122,10 @@ static char *filter_networks(const struct plan_ask *ask, const struct world_node
 		if (net->kind == NET_SWARM && n->availability && strcmp(n->availability, "active") != 0)
 			return xasprintf("its availability in the swarm is \"%s\": network \"%s\" would not be attached",
 					 n->availability, net->name);
+		if (net->kind == NET_KV && !n->facts.kv)
+			return xasprintf("has no key/value store, network \"%s\" cannot be reached", net->name);
+		if (net->kind == NET_KV && n->agent.state != NODE_AGENT_OK)
+			return xasprintf("has no agent that answers, without which network \"%s\" is not repaired", net->name);
 		if (net->kind == NET_LOCAL && !strs_has(&n->facts.local_networks, net->name))
 			return xasprintf("has no network \"%s\"", net->name);
 	}

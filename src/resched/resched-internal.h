@@ -74,6 +74,27 @@ bool takeover_has_fenced(const struct takeover *t); /* a planned one has begun t
 bool takeover_is_idle(const struct takeover *t);
 void takeover_walk(struct resched *r, struct takeover *t);
 void takeover_result(struct resched *r, struct takeover *t, const struct effect_result *result);
+/* What an agent proved, or did not; false: nobody asked. */
+bool takeover_proof(struct resched *r, struct takeover *t, uint64_t effect, const struct effect_result *result);
+
+/* agents.c: what the agents drop, and who can be sure of it. */
+void agents_turn(struct resched *r); /* quarantine ordered and lifted, addresses told */
+bool agents_result(struct resched *r, uint64_t effect, const struct effect_result *result); /* false: none of theirs */
+/* A live node whose kernel forwards to these networks, or will: it has one of them joined, or is the target. */
+bool agents_is_observer(const struct resched *r, const struct world_node *n, const struct takeover *t);
+/* Every observer has an agent that does as it is told; else they are named. */
+bool agents_cover(const struct resched *r, const struct takeover *t, struct strs *ret_without);
+/* Every observer's kernel drops the node's frames; else ret_open says which has not acknowledged yet. */
+bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node, struct strs *ret_open);
+
+/* seats.c: which addresses each agent keeps right. */
+void seats_turn(struct resched *r);
+bool seats_result(struct resched *r, struct world_node *n, uint64_t effect, const struct effect_result *result);
+/* How many agents have yet to be told of the takeover's owner; of those that are through, who is right and who is not and why. */
+size_t seats_open(const struct resched *r, const struct takeover *t, struct strs *ret_right, struct strs *ret_wrong);
+/* Its rows were seen to be wrong: it is told again. */
+void seats_again(struct resched *r, const char *node, const char *workload);
+bool seats_settled_on(const struct resched *r, const struct world_node *n); /* it was told everything that it is to know */
 
 /* clean.c: stale copies and returning nodes. */
 void clean_walk(struct resched *r, struct workload *w);

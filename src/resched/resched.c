@@ -50,9 +50,11 @@ struct takeover *takeover_open(const struct resched *r, const struct workload *w
 }
 
 bool node_is_lost(const struct resched *r, const struct world_node *n) {
-	if (n->verdict == NODE_DEAD || n->confirmed_dead)
+	if (n->confirmed_dead)
 		return true;
-	return n->verdict == NODE_ENGINE_ONLY && r->settings.engine_only_move;
+	if (n->seen_by.n > 0)
+		return false; /* it is we who are cut off from it */
+	return n->verdict == NODE_DEAD || (n->verdict == NODE_ENGINE_ONLY && r->settings.engine_only_move);
 }
 
 void takeover_add(struct resched *r, struct takeover *t) {
@@ -79,7 +81,11 @@ void resched_result(struct resched *r, struct mono now, uint64_t effect, const s
 		if (t->pending == effect) {
 			takeover_result(r, t, result);
 			return;
+		} else if (takeover_proof(r, t, effect, result)) {
+			return;
 		}
+	if (agents_result(r, effect, result))
+		return;
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
 		if (n->restoring == effect) {
 			clean_node_result(r, n, result);
@@ -195,6 +201,7 @@ void resched_turn(struct resched *r, struct mono now, struct wall wall) {
 		clean_walk(r, w);
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
 		clean_node(r, n);
+	agents_turn(r);
 	drop_old_takeovers(r);
 	r->world_changed = false;
 }

@@ -51,6 +51,17 @@ void resched_container(struct resched *r, struct mono now, struct world_containe
 void resched_container_gone(struct resched *r, const char *node, const char *id);
 /* The whole list of an engine that answers: whatever is not in it is gone. */
 void resched_listed(struct resched *r, struct mono now, const char *node, const struct strs *ids);
+/* What a node's agent says of itself, whenever it was asked. */
+struct agent_report {
+	enum node_agent_state state;
+	const char *reason, *instance; /* NULL: nothing to say; not heard of */
+	const struct strs *quarantine; /* what its kernel drops; NULL: it did not say */
+};
+void resched_agent(struct resched *r, const char *node, const struct agent_report *report);
+/* Another agent reaches this node, or does not (any more): while one does, the node is not lost, whoever else hears nothing. */
+void resched_witness(struct resched *r, const char *node, const char *by, bool reached, const char *how);
+/* Its underlay address, remembered from before this start; what the engine says itself goes before it. NULL is fine. */
+void resched_node_vtep(struct resched *r, const char *node, const char *vtep);
 /* The storm brake's word: while held no takeover begins and none passes its point of no return. */
 void resched_brake(struct resched *r, bool hold, const char *reason);
 /* The store cannot be written: nothing may be begun. */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 static const char *const step_names[] = {
 	[STEP_PLAN] = "plan",       [STEP_STAGE] = "stage", [STEP_FENCE] = "fence",   [STEP_RELEASE] = "release",
@@ -32,7 +33,8 @@ static const char *const effect_names[] = {
 	[EFFECT_START] = "start",           [EFFECT_RENAME] = "rename",   [EFFECT_POLICY] = "restart-policy",
 	[EFFECT_DISCONNECT] = "disconnect", [EFFECT_STOP] = "stop",       [EFFECT_REMOVE] = "remove",
 	[EFFECT_READY] = "ready",           [EFFECT_RELEASE] = "release", [EFFECT_HOLDERS] = "holders",
-	[EFFECT_RESTORE] = "restore-node",
+	[EFFECT_QUARANTINE] = "quarantine", [EFFECT_REPAIR] = "repair",   [EFFECT_PROVE] = "prove",
+	[EFFECT_FORGET] = "forget",         [EFFECT_ISOLATE] = "isolate", [EFFECT_RESTORE] = "restore-node",
 };
 static_assert(sizeof(effect_names) / sizeof(effect_names[0]) == EFFECT_KIND_MAX, "a name for every effect");
 
@@ -185,6 +187,7 @@ static const struct takeover_rule rules[] = {
 	[ROW_POLICY] = {"start-policy", STEP_START, true, EFFECT_POLICY, EFFECT_POLICY, see_any, false, SECONDS(10), 5},
 	[ROW_REPAIR] = {"repair", STEP_REPAIR, false, 0, 0, NULL, true, SECONDS(0), 0},
 	[ROW_VERIFY] = {"verify", STEP_VERIFY, true, EFFECT_INSPECT, EFFECT_INSPECT, see_verified, false, SECONDS(10), 10},
+	[ROW_PROVE] = {"verify-kernel", STEP_VERIFY, false, 0, 0, NULL, true, SECONDS(3), 8},
 	[ROW_PUBLISH] = {"publish", STEP_PUBLISH, false, 0, 0, NULL, false, SECONDS(0), 0},
 	[ROW_DONE] = {"done", STEP_DONE, false, 0, 0, NULL, false, SECONDS(0), 0},
 };
@@ -210,6 +213,17 @@ struct takeover *takeover_new(const char *workload, const char *container) {
 	return t;
 }
 
+void takeover_asks_clear(struct takeover *t) {
+	struct takeover_ask *a, *next;
+
+	LL_FOREACH_SAFE(t->asks, a, next) {
+		free(a->node);
+		free(a->detail);
+		free(a);
+	}
+	t->asks = NULL;
+}
+
 void takeover_free(struct takeover *t) {
 	if (!t)
 		return;
@@ -217,6 +231,7 @@ void takeover_free(struct takeover *t) {
 			 t->staged_name, t->image_ref, t->pinned, t->reason, t->restart_policy};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free(owned[i]);
+	takeover_asks_clear(t);
 	strs_clear(&t->warnings);
 	strs_clear(&t->rejected);
 	for (size_t i = 0; i < t->n_nets; i++) {
@@ -259,12 +274,13 @@ void takeover_reason(struct takeover *t, const char *fmt, ...) {
 void effect_free(struct effect *e) {
 	if (!e)
 		return;
-	char *owned[] = {e->node,      e->container, e->name,     e->image,      e->image_id,
-			 e->spec_node, e->spec_id,   e->workload, e->swarm_node, e->own};
+	char *owned[] = {e->node,    e->container, e->name,       e->image, e->image_id, e->spec_node,
+			 e->spec_id, e->workload,  e->swarm_node, e->own,   e->host,     e->vtep};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free(owned[i]);
 	strs_clear(&e->sources);
 	strs_clear(&e->copies);
+	strs_clear(&e->vteps);
 	world_nets_free(e->nets, e->n_nets);
 	free(e);
 }

@@ -46,6 +46,7 @@ enum takeover_row {
 	ROW_POLICY,
 	ROW_REPAIR,
 	ROW_VERIFY,
+	ROW_PROVE, /* by the agents: the kernels, and a probe */
 	ROW_PUBLISH,
 	ROW_DONE,
 	ROW_MAX,
@@ -71,9 +72,6 @@ static inline bool takeover_is_over(enum takeover_state s) {
 	return s == TAKEOVER_DONE || s == TAKEOVER_ROLLED_BACK || s == TAKEOVER_FAILED;
 }
 
-/* What the target says about a row's effect. UNKNOWN waits, it never counts as NO. */
-enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };
-
 enum step_outcome { STEP_OUTCOME_NONE, STEP_OK, STEP_RETRIED, STEP_SKIPPED, STEP_FAILED, STEP_UNKNOWN, STEP_OUTCOME_MAX };
 
 const char *step_outcome_name(enum step_outcome o); /* NULL for none */
@@ -88,6 +86,17 @@ struct takeover_step_record {
 	enum step_outcome outcome;
 	struct span took; /* all its rows, waiting included */
 	char *detail;     /* NULL: nothing to say */
+};
+
+/* What one agent is asked to prove. */
+struct takeover_ask {
+	char *node;
+	uint64_t effect; /* under way; 0: none */
+	unsigned tries;
+	bool proven, given_up;
+	bool missing; /* the address is not where it should be */
+	char *detail; /* what it said last */
+	struct takeover_ask *next;
 };
 
 /* Why a takeover goes back instead of on. */
@@ -129,13 +138,15 @@ struct takeover {
 	unsigned tries;         /* of this row */
 	struct mono not_before; /* the row is tried again then */
 	struct mono row_began, began;
-	struct mono start_sent; /* of START: since when it may still take effect */
+	struct mono start_sent;    /* of START: since when it may still take effect */
+	struct takeover_ask *asks; /* of PROVE; each owned */
 	bool dirty;
 	UT_hash_handle hh;
 };
 
 struct takeover *takeover_new(const char *workload, const char *container);
 void takeover_free(struct takeover *t);
+void takeover_asks_clear(struct takeover *t);
 void takeover_warn(struct takeover *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void takeover_reason(struct takeover *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -181,7 +181,7 @@ void walk_seen(struct resched *r, struct takeover *t, const struct effect_result
 		if (t->row == ROW_CLAIM)
 			walk_claim(r, t);
 		t->fenced |= t->row == ROW_FENCE_STOP;
-		walk_row_done(r, t, t->row == ROW_VERIFY ? "on the engine's word: no agent looked into the kernels" : NULL);
+		walk_row_done(r, t, NULL);
 		return;
 	case ANSWER_NO:
 		seen_no(r, t, result);

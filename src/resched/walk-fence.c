@@ -6,21 +6,23 @@
 
 #include <string.h>
 
-static enum evidence evidence_of_node(const struct resched *r, const char *name) {
+static enum evidence evidence_of_node(const struct resched *r, const struct takeover *t, const char *name) {
 	const struct world_node *n = world_node(&r->world, name);
 
 	if (n && n->confirmed_dead)
 		return EVIDENCE_STOPPED;
-	return walk_node_is_lost(r, name) ? EVIDENCE_PRESUMED : EVIDENCE_NONE;
+	if (!walk_node_is_lost(r, name))
+		return EVIDENCE_NONE;
+	return takeover_has_overlay(t) && agents_quarantined(r, t, name, NULL) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
 }
 
 /* The weakest over all copies that ran: each was put away on its own engine, or its node is given up. */
-static enum evidence evidence_of_copies(const struct resched *r, const struct workload *w) {
+static enum evidence evidence_of_copies(const struct resched *r, const struct takeover *t, const struct workload *w) {
 	enum evidence least = EVIDENCE_STOPPED;
 
 	for (size_t i = 0; i < w->n_copies; i++) {
 		const struct workload_copy *c = &w->copies[i];
-		enum evidence e = c->staged || c->row >= CLEAN_WAIT ? EVIDENCE_STOPPED : evidence_of_node(r, c->node);
+		enum evidence e = c->staged || c->row >= CLEAN_WAIT ? EVIDENCE_STOPPED : evidence_of_node(r, t, c->node);
 		least = e < least ? e : least;
 	}
 	return least;
@@ -30,8 +32,17 @@ static enum evidence evidence_at_hand(const struct resched *r, const struct take
 	const struct workload *w = walk_workload(r, t);
 
 	if (w->orphan || t->released)
-		return evidence_of_copies(r, w);
-	return t->fenced ? EVIDENCE_STOPPED : evidence_of_node(r, t->from);
+		return evidence_of_copies(r, t, w);
+	return t->fenced ? EVIDENCE_STOPPED : evidence_of_node(r, t, t->from);
+}
+
+/* `auto`: quarantined where every observer has an agent, else there is nothing better than to presume. */
+static enum evidence evidence_auto(const struct resched *r, const struct takeover *t) {
+	const struct world_node *from = world_node(&r->world, t->from);
+
+	if (!takeover_has_overlay(t) || !from || !from->facts.vtep)
+		return EVIDENCE_PRESUMED;
+	return agents_cover(r, t, NULL) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
 }
 
 static enum evidence evidence_demanded(const struct resched *r, const struct takeover *t) {
@@ -40,7 +51,7 @@ static enum evidence evidence_demanded(const struct resched *r, const struct tak
 
 	if (c && c->policy.fence > demanded)
 		demanded = c->policy.fence;
-	return demanded == EVIDENCE_NONE ? EVIDENCE_PRESUMED : demanded; /* auto: without agents there is nothing better */
+	return demanded == EVIDENCE_NONE ? evidence_auto(r, t) : demanded;
 }
 
 /* By node removal every address of the node is freed, so all that is to move from there must have come as far as this. */
@@ -66,6 +77,26 @@ static void disown(struct workload *w, const struct takeover *t) {
 	w->dirty = true;
 }
 
+static void lacks_evidence(struct resched *r, struct takeover *t, enum evidence demanded, enum evidence have) {
+	struct strs without = {0};
+	bool comes = demanded == EVIDENCE_QUARANTINED && agents_cover(r, t, &without); /* the acknowledgements are on their way */
+	char *lacking = without.n && demanded == EVIDENCE_QUARANTINED ? xasprintf(" (%s has no agent that answers)", without.v[0])
+								      : xstrdup("");
+
+	if (comes) {
+		takeover_reason(t, "waiting until every host on its networks drops what comes from %s", t->from);
+		walk_set_state(r, t, TAKEOVER_RUNNING);
+	} else {
+		takeover_reason(t,
+				"evidence \"%s\" is demanded, \"%s\" is what there is%s: make sure that %s is off, then `heir node "
+				"confirm-dead %s`",
+				evidence_name(demanded), evidence_name(have), lacking, t->from, t->from);
+		walk_set_state(r, t, TAKEOVER_NEEDS_OPERATOR);
+	}
+	free(lacking);
+	strs_clear(&without);
+}
+
 void walk_evidence(struct resched *r, struct takeover *t) {
 	enum evidence demanded = evidence_demanded(r, t), have = evidence_at_hand(r, t);
 	const struct world_node *from = world_node(&r->world, t->from);
@@ -80,11 +111,7 @@ void walk_evidence(struct resched *r, struct takeover *t) {
 		return;
 	}
 	if (have < demanded) {
-		takeover_reason(t,
-				"evidence \"%s\" is demanded, \"%s\" is what there is: make sure that %s is off, then `heir node "
-				"confirm-dead %s`",
-				evidence_name(demanded), evidence_name(have), t->from, t->from);
-		walk_set_state(r, t, TAKEOVER_NEEDS_OPERATOR);
+		lacks_evidence(r, t, demanded, have);
 		return;
 	}
 	const struct workload *sibling = awaited_sibling(r, t);

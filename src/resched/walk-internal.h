@@ -49,6 +49,11 @@ void walk_evidence(struct resched *r, struct takeover *t); /* walk-fence.c */
 /* The ledger names the new owner; once. */
 void walk_claim(struct resched *r, struct takeover *t); /* walk-fence.c */
 
+/* walk-prove.c */
+bool walk_has_agents(const struct resched *r, const struct takeover *t); /* some observer has one that answers */
+void walk_repair(struct resched *r, struct takeover *t);
+void walk_prove(struct resched *r, struct takeover *t);
+
 /* walk-answer.c: what the row says to a result. */
 void walk_did(struct resched *r, struct takeover *t, const struct effect_result *result);
 void walk_refused(struct resched *r, struct takeover *t, const struct effect_result *result);

@@ -82,11 +82,36 @@ void takeover_resume(struct resched *r, struct workload *w) {
 	walk_set_row(r, t, ROW_CLAIM);
 }
 
+static bool any_agent(const struct resched *r) {
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n->agent.state == NODE_AGENT_OK)
+			return true;
+	return false;
+}
+
+/* The key/value kind of overlay keeps the first claimant's rows on every peer: without agents nobody would reach the replacement.
+ */
+static char *unrepairable(const struct resched *r, const struct takeover *t) {
+	struct strs without = {0};
+	char *why = NULL;
+
+	for (size_t i = 0; i < t->n_nets && !why; i++) {
+		if (t->nets[i].net.kind != NET_KV || (agents_cover(r, t, &without) && any_agent(r)))
+			continue;
+		why = xasprintf(
+			"network \"%s\" is an overlay kept in a key/value store, whose rows only agents repair: no agents%s%s",
+			t->nets[i].net.name, without.n ? " on " : "", without.n ? without.v[0] : "");
+	}
+	strs_clear(&without);
+	return why;
+}
+
 /* Why no plan can ever be made as things are; NULL when one can. Owned. */
-static char *impossible(const struct takeover *t, const struct world_container *c) {
-	for (size_t i = 0; i < t->n_nets; i++)
-		if (t->nets[i].net.kind == NET_KV)
-			return xasprintf("network \"%s\" is an overlay kept in a key/value store: no agents", t->nets[i].net.name);
+static char *impossible(const struct resched *r, const struct takeover *t, const struct world_container *c) {
+	char *why = unrepairable(r, t);
+
+	if (why)
+		return why;
 	if (c->blockers.n)
 		return xstrdup(c->blockers.v[0]);
 	/* An overlay address that was never learnt cannot be kept, and dropping it silently is out of the question. */
@@ -180,7 +205,7 @@ void walk_plan(struct resched *r, struct takeover *t) {
 		nothing_to_plan(r, t);
 		return;
 	}
-	char *why = impossible(t, c);
+	char *why = impossible(r, t, c);
 	if (why) {
 		takeover_reason(t, "%s", why);
 		free(why);

@@ -48,6 +48,7 @@ void walk_set_state(struct resched *r, struct takeover *t, enum takeover_state s
 }
 
 void walk_set_row(struct resched *r, struct takeover *t, enum takeover_row row) {
+	takeover_asks_clear(t);
 	t->row = row;
 	t->tries = 0;
 	/* An earlier attempt may have come past it. */

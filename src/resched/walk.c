@@ -88,7 +88,11 @@ static bool must_pause(struct resched *r, struct takeover *t) {
 		return true;
 	}
 	if (!t->planned && from && !node_is_lost(r, from)) {
-		takeover_reason(t, "%s is %s", t->from, node_verdict_name(from->verdict));
+		if (from->seen_by.n > 0)
+			takeover_reason(t, "%s is reached by %s (%s): only the manager's own way to it is cut", t->from,
+					from->seen_by.v[0], from->seen_how ? from->seen_how : "?");
+		else
+			takeover_reason(t, "%s is %s", t->from, node_verdict_name(from->verdict));
 		walk_set_state(r, t, TAKEOVER_WAITING);
 		return true;
 	}
@@ -114,7 +118,10 @@ static bool is_skipped(const struct resched *r, const struct takeover *t, const 
 		return !*walk_restart_policy(r, t) || strcmp(walk_restart_policy(r, t), "no") == 0;
 	case ROW_REPAIR:
 		*ret_why = "no agents: peers follow when the engines' gossip has given the old host up";
-		return true;
+		return !walk_has_agents(r, t);
+	case ROW_PROVE:
+		*ret_why = "on the engine's word: no agent looked into the kernels";
+		return !walk_has_agents(r, t);
 	case ROW_PUBLISH:
 		*ret_why = "no discovery is configured";
 		return true;
@@ -159,6 +166,12 @@ static bool step_row(struct resched *r, struct takeover *t) {
 		return t->row != row;
 	case ROW_EVIDENCE:
 		walk_evidence(r, t);
+		return t->row != row;
+	case ROW_REPAIR:
+		walk_repair(r, t);
+		return t->row != row;
+	case ROW_PROVE:
+		walk_prove(r, t);
 		return t->row != row;
 	case ROW_DONE:
 		walk_finish(r, t);

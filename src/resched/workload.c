@@ -7,13 +7,10 @@
 #include <string.h>
 
 static const char *const clean_names[] = {
-	[CLEAN_DISCONNECT] = "disconnect",
-	[CLEAN_STOP] = "stop",
-	[CLEAN_PARK] = "park",
-	[CLEAN_RENAME] = "rename",
-	[CLEAN_WAIT] = "wait",
-	[CLEAN_REMOVE] = "remove",
-	[CLEAN_KEPT] = "kept",
+	[CLEAN_ISOLATE] = "isolate", [CLEAN_DISCONNECT] = "disconnect",
+	[CLEAN_STOP] = "stop",       [CLEAN_PARK] = "park",
+	[CLEAN_RENAME] = "rename",   [CLEAN_WAIT] = "wait",
+	[CLEAN_REMOVE] = "remove",   [CLEAN_KEPT] = "kept",
 };
 static_assert(sizeof(clean_names) / sizeof(clean_names[0]) == CLEAN_MAX, "a name for every row");
 

@@ -7,6 +7,7 @@
 
 /* How far the clean-up of a stale copy is. Each row is looked at before it is done again. */
 enum clean_row {
+	CLEAN_ISOLATE, /* cut off in the kernel, where its node has an agent: an engine may not even believe that it is connected */
 	CLEAN_DISCONNECT, /* from its overlays, by its own engine */
 	CLEAN_STOP,
 	CLEAN_PARK,   /* restart policy "no", so that nothing starts it again */

@@ -51,8 +51,8 @@ void world_nets_free(struct world_net *nets, size_t n) {
 void world_container_free(struct world_container *c) {
 	if (!c)
 		return;
-	char *owned[] = {c->key,        c->node,           c->id,       c->name,    c->image, c->image_id, c->runtime,
-			 c->log_driver, c->restart_policy, c->workload, c->takeover};
+	char *owned[] = {c->key,        c->node,           c->id,       c->name,     c->image,  c->image_id, c->runtime,
+			 c->log_driver, c->restart_policy, c->workload, c->takeover, c->sandbox};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free(owned[i]);
 	strs_clear(&c->blockers);
@@ -83,6 +83,7 @@ void node_facts_clear(struct node_facts *f) {
 	free(f->engine_id);
 	free(f->swarm_node);
 	free(f->swarm_cluster);
+	free(f->vtep);
 	strs_clear(&f->runtimes);
 	strs_clear(&f->volume_drivers);
 	strs_clear(&f->log_drivers);
@@ -168,6 +169,9 @@ void world_clear(struct world *w) {
 		node_facts_clear(&n->facts);
 		free(n->name);
 		free(n->availability);
+		node_agent_clear(&n->agent);
+		strs_clear(&n->seen_by);
+		free(n->seen_how);
 		free(n->reason);
 		free(n);
 	}

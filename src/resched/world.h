@@ -5,6 +5,7 @@
 
 #include "base/mono.h"
 #include "base/strs.h"
+#include "resched/agent.h"
 #include "resched/policy.h"
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@ struct world_container {
 	int64_t memory, nano_cpus;           /* reserved; 0: nothing */
 	bool running;                        /* paused and restarting count */
 	bool started;                        /* was ever started */
+	char *sandbox;                       /* name of its network namespace on its host; NULL: not known */
 	bool settled;                        /* it is stopped and its engine kept answering long enough after: on purpose */
 	struct mono stopped_at;              /* when it was seen stopped; the machine's */
 	struct world_container *prev, *next; /* of the same node; the world's */
@@ -89,6 +91,7 @@ struct node_facts {
 	struct world_image *images;
 	size_t n_images;
 	char *swarm_node, *swarm_cluster; /* NULL: not in a swarm */
+	char *vtep;                       /* its underlay address on overlays; NULL: not known */
 	bool swarm_manager;
 	bool kv; /* has an external store for overlays */
 };
@@ -101,13 +104,17 @@ struct world_node {
 	enum node_verdict verdict;
 	char *reason; /* of the verdict; NULL at first */
 	struct mono since;
-	struct mono held_until;             /* a flapping node is no target until then; 0: not held */
-	bool remote;                        /* not the manager's own host */
-	bool listed;                        /* its containers were listed since it last became alive */
-	bool returning;                     /* answers, but is not cleaned yet: no target */
-	bool confirmed_dead;                /* by an operator; until it answers again */
-	bool removed;                       /* heir took it out of its swarm: it is to be given back its place */
-	char *availability;                 /* in its swarm, as a manager says: "active", "pause", "drain"; NULL: not known */
+	struct mono held_until; /* a flapping node is no target until then; 0: not held */
+	bool remote;            /* not the manager's own host */
+	bool listed;            /* its containers were listed since it last became alive */
+	bool returning;         /* answers, but is not cleaned yet: no target */
+	bool confirmed_dead;    /* by an operator; until it answers again */
+	bool removed;           /* heir took it out of its swarm: it is to be given back its place */
+	char *availability;     /* in its swarm, as a manager says: "active", "pause", "drain"; NULL: not known */
+	struct node_agent agent;
+	struct strs seen_by; /* nodes whose agents reach it while we do not */
+	char *seen_how;      /* "port 2375 accepts"; NULL */
+	bool quarantined;    /* its frames are to be dropped by every agent: from the failure until it is back and clean */
 	struct world_container *containers; /* by next; the world's */
 	uint64_t restoring;                 /* the effect under way that does so; 0: none */
 	unsigned restore_tries;

@@ -28,10 +28,10 @@ static bool is_lost(const struct sim *s, const char *node) {
 }
 
 static bool changes_something(enum effect_kind k) {
-	return k != EFFECT_INSPECT && k != EFFECT_READY && k != EFFECT_HOLDERS && k != EFFECT_RESTORE;
+	return k != EFFECT_INSPECT && k != EFFECT_READY && k != EFFECT_HOLDERS && k != EFFECT_RESTORE && !agents_handle(k);
 }
 
-static bool is_on_container(enum effect_kind k) { return k >= EFFECT_START && k <= EFFECT_REMOVE; }
+static bool is_on_container(enum effect_kind k) { return (k >= EFFECT_START && k <= EFFECT_REMOVE) || k == EFFECT_ISOLATE; }
 
 static unsigned generation_of(const struct fake_container *c) { return c->generation ? c->generation : 1; }
 
@@ -167,21 +167,37 @@ static void check_brake(struct sim *s, const struct effect *e, const struct take
 
 /* ---- (g) everything under way has one owner ---- */
 
+static int seats_asked(const struct world_node *n, uint64_t effect) {
+	int asked = 0;
+
+	for (const struct agent_seat *seat = n->agent.seats; seat; seat = seat->hh.next)
+		asked += seat->pending == effect;
+	return asked;
+}
+
+static int proofs_asked(const struct takeover *t, uint64_t effect) {
+	int asked = 0;
+
+	for (const struct takeover_ask *a = t->asks; a; a = a->next)
+		asked += a->effect == effect;
+	return asked;
+}
+
 static void check_pending(struct sim *s, const struct effect *e) {
 	int owners = 0;
 
 	for (const struct takeover *t = resched_takeovers(s->machine); t; t = t->hh.next)
-		owners += t->pending == e->id;
+		owners += (t->pending == e->id) + proofs_asked(t, e->id);
 	for (const struct workload *w = resched_workloads(s->machine); w; w = w->hh.next)
 		for (size_t i = 0; i < w->n_copies; i++)
 			owners += w->copies[i].pending == e->id;
 	for (const struct world_node *n = resched_world(s->machine)->nodes; n; n = n->hh.next)
-		owners += n->restoring == e->id;
+		owners += (n->restoring == e->id) + (n->agent.quarantining == e->id) + seats_asked(n, e->id);
 	if (owners != 1)
 		sim_fail(s, "%s has %d owners", effect_kind_name(e->kind), owners);
-	for (const struct flight *f = s->flights; f && *e->takeover; f = f->next)
-		if (!f->answered && f->manager == s->manager && strcmp(f->effect->takeover, e->takeover) == 0 &&
-		    f->effect->generation == e->generation &&
+	for (const struct flight *f = s->flights; f && *e->takeover && e->kind != EFFECT_PROVE; f = f->next)
+		if (!f->answered && f->effect->kind != EFFECT_PROVE && f->manager == s->manager &&
+		    strcmp(f->effect->takeover, e->takeover) == 0 && f->effect->generation == e->generation &&
 		    f->effect->generation == e->generation && /* an earlier attempt's, given up with its node */
 		    !is_lost(s, f->effect->node))
 			sim_fail(s, "takeover %s asks for %s while its %s is not answered", e->takeover, effect_kind_name(e->kind),
@@ -247,6 +263,8 @@ void check_turn(struct sim *s) {
 		coverage_takeover(was->known ? &before : NULL, t);
 		if (t->released && !was->released && t->old_id)
 			check_release(s, t);
+		if (t->row > ROW_EVIDENCE && was->row <= ROW_EVIDENCE && !takeover_is_resumed(t))
+			agents_check_release(s, t);
 		if (t->state == TAKEOVER_DONE && was->state != TAKEOVER_DONE)
 			check_done(s, t);
 		if (t->state == TAKEOVER_NEEDS_OPERATOR && (!t->reason || !*t->reason))
@@ -371,6 +389,8 @@ char *check_end(struct sim *s) {
 	}
 	if (!wrong)
 		wrong = harmed_bystander(s);
+	if (!wrong)
+		wrong = agents_check_end(s);
 	for (int i = 0; i < s->n_truths && !wrong && s->good_checks == 1; i++) {
 		const struct takeover *t = open_takeover(s, s->truths[i].workload);
 		coverage_end(t ? "needs an operator" : s->truths[i].excused ? "need not run" : "runs");

@@ -126,6 +126,7 @@ bool fake_start(struct fake *f, struct fake_container *c, enum refusal *ret_why)
 	for (int k = 0; k < FAKE_NETS; k++)
 		c->task[k] = *c->ip[k] && c->connected[k];
 	c->running = c->started = true;
+	c->isolated = false;
 	c->proved |= fake_is_attached(c);
 	return true;
 }

@@ -30,6 +30,7 @@ struct fake_container {
 	char ip[FAKE_NETS][40], mac[FAKE_NETS][48]; /* "" where it is not in that network */
 	bool connected[FAKE_NETS];                  /* as its own engine believes */
 	bool task[FAKE_NETS];                       /* as the swarm believes: it holds the address */
+	bool isolated;                              /* cut off in its host's kernel, until it is started again */
 	bool was_up;                                /* when its host lost power */
 
 	/* for the checks */

@@ -77,6 +77,7 @@ static void set_power(struct sim *s, int node, bool on) {
 	sim_say(s, "FAULT %s is switched %s", name_of(s, node), on ? "on" : "off");
 	fake_power(&s->fake, node, on);
 	if (!on) {
+		agents_power_lost(s, node);
 		excuse_down(s, node, true);
 		return;
 	}
@@ -328,6 +329,7 @@ static const struct {
 	{"thief", fault_thief, 6},
 	{"squatter", fault_squatter, 6},
 	{"image", fault_image, 4},
+	{"agent", agents_fault, 12},
 };
 #define N_FAULTS ((int)(sizeof(faults) / sizeof(faults[0])))
 
@@ -349,6 +351,7 @@ static void next_fault(struct sim *s, const struct event *e) {
 void faults_start(struct sim *s) { sim_at(s, sim_ms(s, 2000, 8000), 0, next_fault, 0, 0, NULL); }
 
 void faults_heal(struct sim *s) {
+	agents_heal(s);
 	s->commits_to_fail = 0;
 	s->control_up = true;
 	for (int i = 0; i < s->fake.n_nodes; i++) {

@@ -15,6 +15,7 @@ static void flight_free(struct flight *f) {
 		free(f->nets[i].ip);
 		free(f->nets[i].mac);
 	}
+	strs_clear(&f->vteps);
 	free(f->detail);
 	free(f);
 }
@@ -256,11 +257,15 @@ static void do_restore(struct sim *s, struct flight *f) {
 
 static void perform(struct sim *s, struct flight *f) {
 	static void (*const kinds[])(struct sim *, struct flight *) = {
-		[EFFECT_INSPECT] = do_inspect,   [EFFECT_IMAGE] = do_image,     [EFFECT_CREATE] = do_create,
-		[EFFECT_START] = do_change,      [EFFECT_RENAME] = do_change,   [EFFECT_POLICY] = do_change,
-		[EFFECT_DISCONNECT] = do_change, [EFFECT_STOP] = do_change,     [EFFECT_REMOVE] = do_change,
-		[EFFECT_READY] = do_ready,       [EFFECT_RELEASE] = do_release, [EFFECT_HOLDERS] = do_holders,
-		[EFFECT_RESTORE] = do_restore,
+		[EFFECT_INSPECT] = do_inspect,    [EFFECT_IMAGE] = do_image,
+		[EFFECT_CREATE] = do_create,      [EFFECT_START] = do_change,
+		[EFFECT_RENAME] = do_change,      [EFFECT_POLICY] = do_change,
+		[EFFECT_DISCONNECT] = do_change,  [EFFECT_STOP] = do_change,
+		[EFFECT_REMOVE] = do_change,      [EFFECT_READY] = do_ready,
+		[EFFECT_RELEASE] = do_release,    [EFFECT_HOLDERS] = do_holders,
+		[EFFECT_RESTORE] = do_restore,    [EFFECT_QUARANTINE] = agents_perform,
+		[EFFECT_REPAIR] = agents_perform, [EFFECT_PROVE] = agents_perform,
+		[EFFECT_FORGET] = agents_perform, [EFFECT_ISOLATE] = agents_perform,
 	};
 	kinds[f->effect->kind](s, f);
 	sim_say(s, "  happens #%llu.%u %s %s/%s%s%s", (unsigned long long)f->effect->id, f->manager,
@@ -276,12 +281,14 @@ static bool asks_swarm(enum effect_kind k) { return k == EFFECT_READY || k == EF
 static bool is_reachable(const struct sim *s, const struct flight *f) {
 	if (asks_swarm(f->effect->kind))
 		return s->control_up || s->control_missing;
-	return fake_answers(&s->fake, fake_node_index(&s->fake, f->effect->node));
+	int node = fake_node_index(&s->fake, f->effect->node);
+	return agents_handle(f->effect->kind) ? agents_answer(s, node) : fake_answers(&s->fake, node);
 }
 
 static void happens(struct sim *s, const struct event *e) {
 	struct flight *f = e->data;
-	const struct fake_node *n = asks_swarm(f->effect->kind) ? NULL : &s->fake.nodes[fake_node_index(&s->fake, f->effect->node)];
+	bool no_engine = asks_swarm(f->effect->kind) || agents_handle(f->effect->kind);
+	const struct fake_node *n = no_engine ? NULL : &s->fake.nodes[fake_node_index(&s->fake, f->effect->node)];
 
 	if (n && n->hung && !n->off && !n->killed) {
 		/* It lies in the engine's socket until somebody lets the engine go on. */
@@ -370,7 +377,8 @@ void flight_send(struct sim *s, struct effect *e) {
 	s->flights = f;
 	sim_say(s, "  send   #%llu.%u %s %s/%s %s", (unsigned long long)e->id, f->manager, effect_kind_name(e->kind),
 		e->node ? e->node : "-", e->container ? e->container : "-", e->name ? e->name : "");
-	if (!is_reachable(s, f) && !(asks_swarm(e->kind) ? false : s->fake.nodes[fake_node_index(&s->fake, e->node)].hung)) {
+	if (!is_reachable(s, f) &&
+	    !(asks_swarm(e->kind) || agents_handle(e->kind) ? false : s->fake.nodes[fake_node_index(&s->fake, e->node)].hung)) {
 		f->outcome = rng_permille(&s->rng, 700) ? EFFECT_NOT_DONE : EFFECT_UNKNOWN;
 		answer_in(s, f, 100, 4000);
 		return;

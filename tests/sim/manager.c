@@ -225,6 +225,9 @@ static void listed(struct sim *s, const struct event *e) {
 		return;
 	}
 	struct node_facts f = {.version = xstrdup("20.10.24"), .engine_id = xasprintf("id-%s", name), .api = 41};
+	char vtep[16];
+	agents_vtep(e->a, vtep);
+	f.vtep = xstrdup(vtep);
 	if (!s->fake.nodes[e->a].removed) {
 		f.swarm_node = xasprintf("sn-%s", name);
 		f.swarm_cluster = xstrdup("swarm");
@@ -421,6 +424,11 @@ static void restore(struct sim *s) {
 		if (s->removed_on_disk[i])
 			resched_node_removed(s->machine, s->fake.nodes[i].name, true);
 	}
+	for (size_t i = 0; i < s->disk.n_memory; i++) {
+		char vtep[16];
+		agents_vtep(fake_node_index(&s->fake, s->disk.memory[i]->node), vtep);
+		resched_node_vtep(s->machine, s->disk.memory[i]->node, vtep);
+	}
 	for (size_t i = 0; i < s->disk.n_workloads; i++)
 		resched_restore_workload(s->machine, disk_copy_workload(s->disk.workloads[i]));
 	for (size_t i = 0; i < s->disk.n_takeovers; i++)
@@ -442,6 +450,7 @@ void manager_start(struct sim *s) {
 		sim_at(s, sim_ms(s, 0, 1000), s->manager, heartbeat, i, 0, NULL);
 		sim_at(s, span_sec(60), s->manager, refresh_now_and_then, i, 0, NULL);
 	}
+	agents_start(s);
 	manager_wake(s);
 	sim_say(s, "manager %u starts", s->manager);
 }

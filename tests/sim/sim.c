@@ -208,6 +208,7 @@ static void step(struct sim *s, const struct event *e) {
 static void begin(struct sim *s) {
 	draw_settings(s);
 	draw_nodes(s);
+	agents_draw(s);
 	int n = rng_range(&s->rng, 3, 9);
 	for (int i = 0; i < n; i++)
 		draw_container(s, i);

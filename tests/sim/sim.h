@@ -54,8 +54,23 @@ struct flight {
 	struct effect_result result;
 	char container[16], name[80], workload[64], takeover[ID_TEXT_MAX], image_ref[32];
 	struct world_net nets[FAKE_NETS + 1];
+	struct strs vteps;
 	char *detail;
 	struct flight *next;
+};
+
+#define SIM_ROWS 64
+
+/* A node's agent, and its kernel. */
+struct sim_agent {
+	bool there, down;
+	bool unheard;      /* its kernel has forgotten everything, and nobody could know yet */
+	unsigned drops;    /* by node: whose frames its kernel drops */
+	unsigned instance; /* of the agent's process */
+	unsigned manager;  /* whom it obeys */
+	uint64_t order;    /* the newest about the quarantine */
+	uint64_t row_orders[FAKE_NETS][SIM_ROWS];
+	signed char rows[FAKE_NETS][SIM_ROWS]; /* by the last part of the address: the node that it is sent to, from 1; 0: unset */
 };
 
 struct look {
@@ -80,6 +95,7 @@ struct sim {
 	size_t n_heap, cap_heap;
 	uint64_t seq;
 	struct fake fake;
+	struct sim_agent agents[FAKE_NODES_MAX];
 
 	/* how unkind this history is */
 	struct resched_settings settings;
@@ -142,6 +158,19 @@ void manager_free(struct sim *s);
 void flight_send(struct sim *s, struct effect *e); /* takes it */
 void flight_free_all(struct sim *s);
 bool flight_is_pending(const struct flight *f); /* unanswered, or it may still take effect */
+
+/* ---- agents.c ---- */
+bool agents_handle(enum effect_kind k);
+void agents_draw(struct sim *s);
+void agents_start(struct sim *s); /* of a manager that asks them */
+void agents_vtep(int node, char text[16]);
+bool agents_answer(const struct sim *s, int node);
+void agents_perform(struct sim *s, struct flight *f);
+void agents_power_lost(struct sim *s, int node);
+void agents_fault(struct sim *s);
+void agents_heal(struct sim *s);
+void agents_check_release(struct sim *s, const struct takeover *t);
+char *agents_check_end(const struct sim *s); /* what is not yet as it must be; NULL. Owned */
 
 /* ---- faults.c ---- */
 void faults_start(struct sim *s);

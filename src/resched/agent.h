@@ -1,0 +1,62 @@
+/* What the machine knows of a node's agent: whether it answers, what its kernel drops (quarantine), and which addresses it was told
+ * to keep right. Pure; the machine's own (agents.c, seats.c) decide what is asked of it. */
+#ifndef RESCHED_AGENT_H
+#define RESCHED_AGENT_H
+
+#include "base/mono.h"
+#include "base/strs.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+enum node_agent_state {
+	NODE_AGENT_NONE, /* none is configured for this node, or it was not heard of yet */
+	NODE_AGENT_OK,
+	NODE_AGENT_UNREACHABLE,
+	NODE_AGENT_STALE_EPOCH, /* it obeys a newer epoch than ours, or another manager */
+	NODE_AGENT_STATE_MAX,
+};
+
+const char *node_agent_state_name(enum node_agent_state s); /* "none", "ok", "unreachable", "stale-epoch" */
+
+struct world_net;
+
+/* A workload's addresses as one agent was told of them, or is being told. */
+struct agent_seat {
+	char *workload;
+	char *container; /* the owner told of; NULL: none yet */
+	char *sandbox;   /* its namespace then; a restart makes another */
+	char *host;      /* where that is */
+	struct world_net *nets;
+	size_t n_nets;
+	unsigned generation;
+	bool told;     /* its kernel was right when it answered */
+	bool unwanted; /* it is to forget them */
+	char *problem; /* why it is not told; NULL */
+	uint64_t pending;
+	unsigned tries; /* since it was last told */
+	struct mono not_before;
+	UT_hash_handle hh;
+};
+
+struct node_agent {
+	enum node_agent_state state;
+	char *reason;           /* NULL when it is well */
+	char *instance;         /* of its process; NULL: not heard of */
+	struct strs quarantine; /* underlay addresses that its kernel drops, as it said last */
+	bool quarantine_known;  /* it has said so, in this run */
+	uint64_t quarantining;  /* the effect under way that changes it; 0: none */
+	unsigned tries;
+	struct mono not_before;
+	struct agent_seat *seats; /* by workload */
+};
+
+void node_agent_clear(struct node_agent *a);
+
+/* The one of that workload; NULL. */
+struct agent_seat *agent_seat(const struct node_agent *a, const char *workload);
+struct agent_seat *agent_seat_add(struct node_agent *a, const char *workload);
+void agent_seat_remove(struct node_agent *a, struct agent_seat *s);
+
+#endif

@@ -1,0 +1,242 @@
+/* Agents: what they are to drop, and who can be sure of it.
+ *
+ * A node from which something is taken over is quarantined: every agent drops its frames, from the failure until it is back and was
+ * cleaned. What an agent drops is what its kernel said last, so the order is repeated for as long as the two differ, whatever was
+ * lost on the way, and neither a restart of the manager nor one of the agent needs to be known of. */
+#include "resched/walk-internal.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+#define ORDER_SEC 2 /* an agent that takes longer counts as silent */
+#define REORDER_MS 200
+#define ORDERS_UNTIL_ALONE 3 /* so often it may fail to do as it was told and still be waited for */
+
+/* ---- what comes in ---- */
+
+static void forget_what_it_was_told(struct node_agent *a) {
+	for (struct agent_seat *s = a->seats; s; s = s->hh.next) {
+		s->told = false;
+		s->tries = 0;
+		s->not_before = (struct mono){0};
+	}
+}
+
+/* A node that some agent drops was quarantined by us, perhaps before a restart. */
+static void adopt_quarantine(struct resched *r, const struct strs *vteps) {
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n->facts.vtep && strs_has(vteps, n->facts.vtep) && !world_node_serves(n))
+			n->quarantined = true;
+}
+
+void resched_agent(struct resched *r, const char *node, const struct agent_report *report) {
+	struct world_node *n = world_node(&r->world, node);
+
+	if (!n)
+		return;
+	struct node_agent *a = &n->agent;
+	bool changed = a->state != report->state;
+	a->state = report->state;
+	xstr_replace(&a->reason, report->reason);
+	if (report->instance && (!a->instance || strcmp(a->instance, report->instance) != 0)) {
+		xstr_replace(&a->instance, report->instance);
+		forget_what_it_was_told(a);
+		a->tries = 0;
+		changed = true;
+	}
+	if (report->quarantine) {
+		changed |= !a->quarantine_known || !strs_equal(&a->quarantine, report->quarantine);
+		strs_copy(&a->quarantine, report->quarantine);
+		a->quarantine_known = true;
+		adopt_quarantine(r, report->quarantine);
+	}
+	r->world_changed |= changed;
+}
+
+void resched_node_vtep(struct resched *r, const char *node, const char *vtep) {
+	struct world_node *n = world_node(&r->world, node);
+	if (n && vtep && !n->facts.vtep)
+		n->facts.vtep = xstrdup(vtep);
+}
+
+void resched_witness(struct resched *r, const char *node, const char *by, bool reached, const char *how) {
+	struct world_node *n = world_node(&r->world, node);
+
+	if (!n || strs_has(&n->seen_by, by) == reached || n->verdict == NODE_ALIVE || n->verdict == NODE_RECOVERING)
+		return;
+	if (reached) {
+		strs_add(&n->seen_by, by);
+		xstr_replace(&n->seen_how, how);
+	} else {
+		strs_remove(&n->seen_by, by);
+	}
+	r->world_changed = true;
+}
+
+/* ---- who is asked ---- */
+
+static bool is_live(const struct world_node *n) {
+	return n->verdict != NODE_DEAD && n->verdict != NODE_UNKNOWN && !n->confirmed_dead;
+}
+
+static bool has_joined(const struct resched *r, const struct world_node *n, const struct takeover *t) {
+	for (size_t i = 0; i < t->n_nets; i++)
+		if (t->nets[i].net.kind != NET_LOCAL && world_node_has_net(&r->world, n->name, t->nets[i].net.name))
+			return true;
+	return false;
+}
+
+bool agents_is_observer(const struct resched *r, const struct world_node *n, const struct takeover *t) {
+	if (!is_live(n) || (t->from && strcmp(n->name, t->from) == 0 && !takeover_is_resumed(t)))
+		return false;
+	return (t->to && strcmp(n->name, t->to) == 0) || has_joined(r, n, t);
+}
+
+static bool obeys(const struct world_node *n) { return n->agent.state == NODE_AGENT_OK && n->agent.tries < ORDERS_UNTIL_ALONE; }
+
+bool agents_cover(const struct resched *r, const struct takeover *t, struct strs *ret_without) {
+	bool all = true;
+
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next) {
+		if (!agents_is_observer(r, n, t) || obeys(n))
+			continue;
+		all = false;
+		if (ret_without)
+			strs_add(ret_without, n->name);
+	}
+	return all;
+}
+
+bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node, struct strs *ret_open) {
+	const struct world_node *old = world_node(&r->world, node);
+	bool all = old && old->facts.vtep && old->quarantined;
+
+	for (const struct world_node *n = r->world.nodes; n && all; n = n->hh.next) {
+		if (n == old || !agents_is_observer(r, n, t))
+			continue;
+		const struct node_agent *a = &n->agent;
+		if (a->state == NODE_AGENT_OK && a->quarantine_known && strs_has(&a->quarantine, old->facts.vtep))
+			continue;
+		all = false;
+		if (ret_open)
+			strs_add(ret_open, n->name);
+	}
+	return all;
+}
+
+/* ---- quarantine ---- */
+
+static void quarantine(struct resched *r, const char *node) {
+	struct world_node *n = world_node(&r->world, node);
+
+	if (n && !n->quarantined && n->facts.vtep && node_is_lost(r, n)) {
+		n->quarantined = true;
+		r->world_changed = true;
+	}
+}
+
+/* Where an address is taken from, and where a copy of a time before may still speak with it. */
+static void mark(struct resched *r) {
+	for (const struct takeover *t = r->takeovers; t; t = t->hh.next)
+		if (!takeover_is_over(t->state) && !t->planned && takeover_has_overlay(t))
+			quarantine(r, t->from);
+	for (const struct workload *w = r->workloads; w; w = w->hh.next)
+		for (size_t i = 0; i < w->n_copies; i++)
+			if (!w->copies[i].staged && w->copies[i].row < CLEAN_WAIT)
+				quarantine(r, w->copies[i].node);
+}
+
+/* The last of its return: it is clean, and its own agent was told where the addresses are now. */
+static void lift(struct resched *r) {
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n->quarantined && world_node_serves(n) && seats_settled_on(r, n)) {
+			n->quarantined = false;
+			r->world_changed = true;
+		}
+}
+
+static bool is_known_vtep(const struct resched *r, const char *vtep, bool *ret_all_known) {
+	bool known = false;
+
+	*ret_all_known = true;
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next) {
+		*ret_all_known &= n->facts.vtep != NULL;
+		known |= n->facts.vtep && strcmp(n->facts.vtep, vtep) == 0;
+	}
+	return known;
+}
+
+/* All that this one is to drop. An address that may be that of a node which has not told its own yet stays as it is. */
+static void wanted(const struct resched *r, const struct world_node *at, struct strs *ret) {
+	bool all_known;
+
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n != at && n->quarantined)
+			strs_add_new(ret, n->facts.vtep);
+	for (size_t i = 0; i < at->agent.quarantine.n; i++)
+		if (!is_known_vtep(r, at->agent.quarantine.v[i], &all_known) && !all_known)
+			strs_add_new(ret, at->agent.quarantine.v[i]);
+}
+
+static bool is_same_set(const struct strs *a, const struct strs *b) {
+	for (size_t i = 0; i < a->n; i++)
+		if (!strs_has(b, a->v[i]))
+			return false;
+	return a->n == b->n;
+}
+
+static void order(struct resched *r, struct world_node *n) {
+	struct node_agent *a = &n->agent;
+	struct strs set = {0};
+
+	if (a->state != NODE_AGENT_OK || a->quarantining || !a->quarantine_known)
+		return;
+	wanted(r, n, &set);
+	if (is_same_set(&set, &a->quarantine)) {
+		a->tries = 0;
+	} else if (!mono_reached(a->not_before, r->now)) {
+		wake_at(r, a->not_before);
+	} else {
+		struct effect *e = effect_new(r, EFFECT_QUARANTINE, span_sec(ORDER_SEC));
+		e->node = xstrdup(n->name);
+		strs_copy(&e->vteps, &set);
+		a->quarantining = e->id;
+		effect_emit(r, e);
+	}
+	strs_clear(&set);
+}
+
+static void ordered(struct resched *r, struct node_agent *a, const struct effect_result *result) {
+	a->quarantining = 0;
+	if (result->outcome == EFFECT_OK && result->vteps) {
+		strs_copy(&a->quarantine, result->vteps);
+		a->not_before = mono_add(r->now, span_ms(REORDER_MS)); /* should it not be what was ordered */
+		return;
+	}
+	a->tries++;
+	a->not_before = mono_add(r->now, backoff(r, a->tries));
+	xstr_replace(&a->reason, result->detail);
+}
+
+/* ---- the turn ---- */
+
+void agents_turn(struct resched *r) {
+	mark(r);
+	lift(r);
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		order(r, n);
+	seats_turn(r);
+}
+
+bool agents_result(struct resched *r, uint64_t effect, const struct effect_result *result) {
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next) {
+		if (n->agent.quarantining == effect) {
+			ordered(r, &n->agent, result);
+			return true;
+		}
+		if (seats_result(r, n, effect, result))
+			return true;
+	}
+	return false;
+}

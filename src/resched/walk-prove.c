@@ -1,0 +1,175 @@
+/* The kernels' part of a takeover: the observers' rows are made right, and then proven, with a probe from where the clients are.
+ *
+ * The telling itself is seats.c's, and goes on beyond the takeover. An agent that does not answer holds a takeover up for a moment
+ * only: the address is up already, and what is not proven is said. */
+#include "resched/walk-internal.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#define ASKS_UNTIL_LEFT 2 /* of an agent that does not answer */
+#define LOOK_AGAIN_MS 250
+
+bool walk_has_agents(const struct resched *r, const struct takeover *t) {
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n->agent.state == NODE_AGENT_OK && agents_is_observer(r, n, t))
+			return true;
+	return false;
+}
+
+static char *join(const struct strs *list) {
+	struct buf b = {0};
+
+	for (size_t i = 0; i < list->n; i++)
+		buf_printf(&b, "%s%s", i ? ", " : "", list->v[i]);
+	return b.data ? b.data : xstrdup("none");
+}
+
+/* ---- repair ---- */
+
+void walk_repair(struct resched *r, struct takeover *t) {
+	struct strs right = {0}, wrong = {0};
+
+	if (seats_open(r, t, &right, &wrong) == 0) {
+		for (size_t i = 0; i < wrong.n; i++)
+			takeover_warn(t, "rows not repaired on %s", wrong.v[i]);
+		char *names = join(&right), *detail = xasprintf("rows right on %s", names);
+		walk_row_done(r, t, detail);
+		free(detail);
+		free(names);
+	}
+	strs_clear(&right);
+	strs_clear(&wrong);
+}
+
+/* ---- prove ---- */
+
+static void ask(struct resched *r, struct takeover *t, struct takeover_ask *a) {
+	const struct world_node *to = world_node(&r->world, t->to);
+	struct effect *e = effect_new(r, EFFECT_PROVE, takeover_rule(ROW_PROVE)->deadline);
+
+	memcpy(e->takeover, t->id, sizeof(e->takeover));
+	e->node = xstrdup(a->node);
+	e->workload = xstrdup(t->workload);
+	e->generation = t->generation;
+	e->container = xstrdup_null(t->new_id);
+	e->host = xstrdup(t->to);
+	e->vtep = xstrdup_null(to ? to->facts.vtep : NULL);
+	e->nets = xnew_n(struct world_net, t->n_nets);
+	for (size_t i = 0; i < t->n_nets; i++)
+		if (t->nets[i].net.kind != NET_LOCAL)
+			world_net_copy(&e->nets[e->n_nets++], &t->nets[i].net);
+	a->effect = e->id;
+	effect_emit(r, e);
+}
+
+static void begin_asks(struct resched *r, struct takeover *t) {
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next) {
+		if (n->agent.state != NODE_AGENT_OK || !agents_is_observer(r, n, t))
+			continue;
+		struct takeover_ask *a = xnew(struct takeover_ask);
+		a->node = xstrdup(n->name);
+		LL_APPEND(t->asks, a);
+		ask(r, t, a);
+	}
+}
+
+static void say_unproven(const struct resched *r, struct takeover *t) {
+	const struct takeover_ask *a;
+
+	LL_FOREACH (t->asks, a) {
+		if (!a->proven)
+			takeover_warn(t, "unproven on %s: %s", a->node, a->detail ? a->detail : "no answer");
+	}
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n->agent.state != NODE_AGENT_OK && agents_is_observer(r, n, t))
+			takeover_warn(t, "unproven on %s: %s", n->name,
+				      n->agent.state == NODE_AGENT_NONE ? "no agent" : "its agent does not answer");
+}
+
+static void conclude(struct resched *r, struct takeover *t) {
+	struct buf b = {0};
+	const struct takeover_ask *a;
+
+	LL_FOREACH (t->asks, a) {
+		buf_printf(&b, "%s%s: %s", b.len ? "; " : "", a->node, a->detail ? a->detail : "no answer");
+	}
+	say_unproven(r, t);
+	walk_row_done(r, t, b.data);
+	log_nets(r, t, "verify", "ok", b.data);
+	buf_clear(&b);
+	takeover_asks_clear(t);
+}
+
+/* The replacement itself has not what it should have: nobody can make that right from outside. */
+static const struct takeover_ask *find_missing(const struct takeover *t) {
+	const struct takeover_ask *a;
+
+	LL_FOREACH (t->asks, a) {
+		if (a->given_up && a->missing)
+			return a;
+	}
+	return NULL;
+}
+
+/* True while somebody has yet to answer. */
+static bool ask_again(struct resched *r, struct takeover *t) {
+	bool due = mono_reached(t->not_before, r->now), open = false;
+	struct takeover_ask *a;
+
+	LL_FOREACH (t->asks, a) {
+		if (!a->effect && !a->proven && !a->given_up && due)
+			ask(r, t, a);
+		open |= a->effect || (!a->proven && !a->given_up);
+	}
+	if (!due)
+		wake_at(r, t->not_before);
+	return open;
+}
+
+void walk_prove(struct resched *r, struct takeover *t) {
+	if (!t->asks)
+		begin_asks(r, t);
+	if (ask_again(r, t))
+		return;
+	const struct takeover_ask *missing = find_missing(t);
+	if (!missing) {
+		conclude(r, t);
+		return;
+	}
+	takeover_reason(t, "%s: %s", t->to, missing->detail);
+	takeover_asks_clear(t);
+	walk_ask_operator(r, t);
+}
+
+/* An unanswered probe is no proof of anything (a container need not answer), but worth another look and a word. */
+static void judge(struct resched *r, struct takeover *t, struct takeover_ask *a, const struct effect_result *result) {
+	bool answered = result->outcome == EFFECT_OK;
+	unsigned enough = answered ? takeover_rule(ROW_PROVE)->tries : ASKS_UNTIL_LEFT;
+
+	xstr_replace(&a->detail, result->detail);
+	a->missing = answered && strcmp(a->node, t->to) == 0 && result->here == ANSWER_NO;
+	a->proven = answered && result->right && !a->missing && result->answered != ANSWER_NO;
+	if (a->proven)
+		return;
+	if (answered && !result->right)
+		seats_again(r, a->node, t->workload);
+	a->given_up = ++a->tries >= enough;
+	walk_delay(r, t, span_ms(LOOK_AGAIN_MS));
+}
+
+bool takeover_proof(struct resched *r, struct takeover *t, uint64_t effect, const struct effect_result *result) {
+	struct takeover_ask *a;
+
+	LL_FOREACH (t->asks, a) {
+		if (a->effect == effect) {
+			a->effect = 0;
+			judge(r, t, a, result);
+			return true;
+		}
+	}
+	return false;
+}
