@@ -7,16 +7,20 @@ Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 PACKAGES = libuv libcurl libmicrohttpd jansson yaml-0.1 sqlite3 libsystemd smartcols
+# Of the kernel's side, which heird and heir do not link.
+NETLINK_PACKAGES = libmnl libnl-3.0 libnl-route-3.0 libnftables
 TEST_PACKAGES = cmocka libmnl libnl-3.0 libnl-route-3.0
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wformat=2 -Wvla
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -Isrc $(WARNINGS) $(EXTRA_CFLAGS) $(CFLAGS)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) $(NETLINK_PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+# Only what is used: a program without them stays without them.
+NETLINK_LIBS := -Wl,--as-needed $(shell pkg-config --libs $(NETLINK_PACKAGES) 2>/dev/null) -pthread -Wl,--no-as-needed
 TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 VERSION := 0.1.0
 
-ROOMS = base config http engine health resched net/overlay store daemon cli
+ROOMS = base config http engine health resched net/netlink net/overlay store daemon cli
 MAINS = src/daemon/main.c src/cli/main.c
 SOURCES := $(wildcard $(ROOMS:%=src/%/*.c))
 LIB_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(MAINS),$(SOURCES)))
@@ -50,7 +54,7 @@ $(B)/obj/%.o: %.c
 $(B)/tests/unit/%: $(B)/obj/tests/unit/test_%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NETLINK_LIBS) -lcmocka -lm
 
 $(B)/tests/sim/sim: $(SIM_OBJECTS) $(LIB)
 	$(call say,LD,$@)
@@ -95,7 +99,7 @@ fuzz-run: $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(FUZZ_FLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(Q)$(CC) $(FUZZ_FLAGS) -o $@ $^ $(PKG_LIBS) $(NETLINK_LIBS) -lm
 
 layers:
 	$(Q)tests/layers
