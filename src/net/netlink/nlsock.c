@@ -84,7 +84,7 @@ int nlsock_check(const struct nlmsghdr *m, size_t header_size, struct err *err) 
 		size_t left = m->nlmsg_len - at;
 		if (left < sizeof(*a) || a->nla_len < sizeof(*a) || a->nla_len > left)
 			return err_set(err, -EBADMSG, "netlink message of type %u: bad attribute at byte %zu", m->nlmsg_type, at);
-		at += NLA_ALIGN(a->nla_len);
+		at += (size_t)NLA_ALIGN(a->nla_len);
 	}
 	return 0;
 }
