@@ -2,10 +2,14 @@
 #include "net/netlink/link.h"
 
 #include "base/json.h"
+#include "net/netlink/netns.h"
 #include "netlab.h"
 
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/vxlan.h>
 
 struct lab {
 	int ns, other;
@@ -126,6 +130,44 @@ static void a_vxlan_device_is_read_with_all_that_matters(void **state) {
 	assert_false(row_of(&f, "br0")->is_vxlan);
 }
 
+static int compare_with_libnl(void *arg, struct err *err) {
+	const struct found *f = arg;
+	struct nl_sock *sock = nl_socket_alloc();
+	struct nl_cache *cache = NULL;
+	(void)err;
+	assert_int_equal(nl_connect(sock, NETLINK_ROUTE), 0);
+	assert_int_equal(rtnl_link_alloc_cache(sock, AF_UNSPEC, &cache), 0);
+	assert_int_equal(nl_cache_nitems(cache), f->n);
+	for (size_t i = 0; i < f->n; i++) {
+		const struct link_row *row = &f->rows[i];
+		struct rtnl_link *link = rtnl_link_get(cache, (int)row->ifindex);
+		int32_t nsid = -1;
+		uint32_t vni = 0, port = 0;
+		(void)rtnl_link_get_link_netnsid(link, &nsid); /* fails where there is none */
+		assert_string_equal(rtnl_link_get_name(link), row->name);
+		assert_int_equal(rtnl_link_get_master(link), row->master);
+		assert_int_equal(rtnl_link_get_link(link), row->peer);
+		assert_int_equal(nsid, row->peer_nsid);
+		assert_int_equal(rtnl_link_is_vxlan(link), row->is_vxlan);
+		if (row->is_vxlan && rtnl_link_vxlan_get_id(link, &vni) == 0 && rtnl_link_vxlan_get_port(link, &port) == 0) {
+			assert_int_equal(vni, row->vxlan.vni);
+			assert_int_equal(port, row->vxlan.port);
+			assert_int_equal(rtnl_link_vxlan_get_proxy(link), row->vxlan.proxy);
+		}
+		rtnl_link_put(link);
+	}
+	nl_cache_free(cache);
+	nl_socket_free(sock);
+	return 0;
+}
+
+static void libnl_reads_the_same(void **state) {
+	(void)state;
+	LAB(l);
+	struct found f = find_all(l.s);
+	assert_int_equal(netns_call(l.ns, compare_with_libnl, &f, NULL), 0);
+}
+
 static void both_ends_of_a_pair_in_two_namespaces_name_each_other(void **state) {
 	(void)state;
 	LAB(l);
@@ -185,7 +227,8 @@ static const struct bad {
 	{"a negative number", RTM_NEWLINK, AF_UNSPEC, -3, "veth1", 6, -EBADMSG},
 	{"no name", RTM_NEWLINK, AF_UNSPEC, 3, NULL, 0, -EBADMSG},
 	{"an empty name", RTM_NEWLINK, AF_UNSPEC, 3, "", 1, -EBADMSG},
-	{"a name without its end", RTM_NEWLINK, AF_UNSPEC, 3, "veth1", 5, -EBADMSG},
+	{"a name without its end", RTM_NEWLINK, AF_UNSPEC, 3, "veth1", 5, 0},
+	{"the longest name", RTM_NEWLINK, AF_UNSPEC, 3, "0123456789abcde", 16, 0},
 	{"a name that is too long", RTM_NEWLINK, AF_UNSPEC, 3, "0123456789abcdef", 17, -EBADMSG},
 };
 
@@ -212,11 +255,50 @@ static void a_message_that_is_no_whole_link_is_refused(void **state) {
 	}
 }
 
+static void a_vxlan_device_whose_data_are_odd_is_refused(void **state) {
+	(void)state;
+	static const struct {
+		const char *what, *kind;
+		uint16_t type;
+		size_t size;
+		int code;
+	} cases[] = {
+		{"whole", "vxlan", IFLA_VXLAN_ID, 4, 0},
+		{"a VNI of three bytes", "vxlan", IFLA_VXLAN_ID, 3, -EBADMSG},
+		{"a port of four bytes", "vxlan", IFLA_VXLAN_PORT, 4, -EBADMSG},
+		{"a flag of no bytes", "vxlan", IFLA_VXLAN_PROXY, 0, -EBADMSG},
+		{"a local address of six bytes", "vxlan", IFLA_VXLAN_LOCAL, 6, -EBADMSG},
+		{"other data of another kind", "bridge", IFLA_VXLAN_ID, 3, 0},
+		{"a kind that is too long", "0123456789abcdef", IFLA_VXLAN_ID, 4, -EBADMSG},
+		{"no data at all", "vxlan", 0, 0, 0},
+		{"data that are no attributes", "vxlan", 0, 3, -EBADMSG},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_Alignas(struct nlmsghdr) char buf[NLSOCK_REQUEST_MAX];
+		struct link_row row;
+		struct err err = {0};
+		struct nlmsghdr *m = make_bad(buf, &bad[0]);
+		struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO);
+		mnl_attr_put_strz(m, IFLA_INFO_KIND, cases[i].kind);
+		if (cases[i].type) {
+			struct nlattr *data = mnl_attr_nest_start(m, IFLA_INFO_DATA);
+			mnl_attr_put(m, cases[i].type, cases[i].size, "\1\1\1\1\1\1");
+			mnl_attr_nest_end(m, data);
+		} else if (cases[i].size) {
+			mnl_attr_put(m, IFLA_INFO_DATA, cases[i].size, "\1\1\1\1\1\1");
+		}
+		mnl_attr_nest_end(m, info);
+		int r = link_parse(m, &row, &err);
+		if (r != cases[i].code || (r == 0 && row.is_vxlan != (cases[i].type && strcmp(cases[i].kind, "vxlan") == 0)))
+			fail_msg("%s: %d (%s), expected %d", cases[i].what, r, err.msg, cases[i].code);
+	}
+}
+
 static void a_link_cut_anywhere_is_refused(void **state) {
 	(void)state;
 	_Alignas(struct nlmsghdr) char buf[NLSOCK_REQUEST_MAX];
 	struct nlmsghdr *m = make_bad(buf, &bad[0]);
-	uint32_t whole = m->nlmsg_len - 2; /* what follows are the bytes that fill up the name's attribute */
+	uint32_t whole = m->nlmsg_len - 2; /* the rest only fills up the name's attribute */
 	for (uint32_t n = NLMSG_HDRLEN; n < whole; n++) {
 		struct link_row row;
 		m->nlmsg_len = n;
@@ -230,9 +312,11 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_ip_shows_of_every_link_is_what_is_read),
 		cmocka_unit_test(a_vxlan_device_is_read_with_all_that_matters),
+		cmocka_unit_test(libnl_reads_the_same),
 		cmocka_unit_test(both_ends_of_a_pair_in_two_namespaces_name_each_other),
 		cmocka_unit_test(a_link_is_set_up_and_down),
 		cmocka_unit_test(a_message_that_is_no_whole_link_is_refused),
+		cmocka_unit_test(a_vxlan_device_whose_data_are_odd_is_refused),
 		cmocka_unit_test(a_link_cut_anywhere_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

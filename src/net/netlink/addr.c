@@ -79,5 +79,7 @@ int addr_dump(struct nlsock *s, addr_fn *fn, void *arg, struct err *err) {
 	struct dump d = {.fn = fn, .arg = arg};
 
 	int r = nlsock_dump(s, m, dump_row, &d, err);
-	return r < 0 ? err_wrap(err, "read addresses") : 0;
+	if (r < 0)
+		err_wrap(err, "read addresses");
+	return r;
 }

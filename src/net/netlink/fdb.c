@@ -170,7 +170,9 @@ int fdb_dump(struct nlsock *s, unsigned ifindex, fdb_fn *fn, void *arg, struct e
 	nd->ndm_family = AF_BRIDGE;
 	nd->ndm_ifindex = (int)ifindex;
 	int r = nlsock_dump(s, m, dump_row, &d, err);
-	return r < 0 ? err_wrap(err, "read the FDB") : 0;
+	if (r < 0)
+		err_wrap(err, "read the FDB");
+	return r;
 }
 
 /* ---- writing ---- */
@@ -215,14 +217,18 @@ int fdb_replace(struct nlsock *s, const struct fdb_row *row, struct err *err) {
 	char text[FDB_TEXT_MAX];
 
 	int r = change(s, row, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, err);
-	return r < 0 ? err_wrap(err, "set FDB row %s", fdb_format(row, text)) : 0;
+	if (r < 0)
+		err_wrap(err, "set FDB row %s", fdb_format(row, text));
+	return r;
 }
 
 int fdb_delete(struct nlsock *s, const struct fdb_row *row, struct err *err) {
 	char text[FDB_TEXT_MAX];
 
 	int r = change(s, row, RTM_DELNEIGH, 0, err);
-	return r < 0 ? err_wrap(err, "delete FDB row %s", fdb_format(row, text)) : 0;
+	if (r < 0)
+		err_wrap(err, "delete FDB row %s", fdb_format(row, text));
+	return r;
 }
 
 const char *fdb_format(const struct fdb_row *row, char text[FDB_TEXT_MAX]) {

@@ -48,7 +48,7 @@ int fdb_dump(struct nlsock *s, unsigned ifindex, fdb_fn *fn, void *arg, struct e
 
 /* Puts the row in place of the one with that MAC (and VLAN) on that device, or of that bridge, whatever port had it. */
 int fdb_replace(struct nlsock *s, const struct fdb_row *row, struct err *err);
-/* err->code is -ENOENT when that MAC has no row there. A VXLAN row is deleted whatever its dst if none is given; with a dst it does
+/* -ENOENT when that MAC has no row there. A VXLAN row is deleted whatever its dst if none is given; with a dst it does
  * not have, the kernel (6.18) says that all is well and deletes nothing. */
 int fdb_delete(struct nlsock *s, const struct fdb_row *row, struct err *err);
 

@@ -27,9 +27,9 @@ struct link_row {
 	bool up;                  /* as it was told to be, not whether there is a carrier */
 	unsigned master;          /* its bridge; 0 */
 	struct mac mac;           /* zero where it has none of six bytes */
-	unsigned peer;            /* veth: the other end's number, in that end's namespace; 0 */
+	unsigned peer;            /* veth: the other end's number, in that end's namespace (of other kinds: the link below); 0 */
 	int peer_nsid;            /* of the other end's namespace, as this one numbers it; -1: it is in this one */
-	bool is_vxlan;
+	bool is_vxlan;            /* and has said what follows */
 	struct link_vxlan vxlan;
 };
 

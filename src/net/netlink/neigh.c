@@ -81,7 +81,9 @@ int neigh_dump(struct nlsock *s, unsigned ifindex, neigh_fn *fn, void *arg, stru
 	if (ifindex)
 		mnl_attr_put_u32(m, NDA_IFINDEX, ifindex);
 	int r = nlsock_dump(s, m, dump_row, &d, err);
-	return r < 0 ? err_wrap(err, "read neighbours") : 0;
+	if (r < 0)
+		err_wrap(err, "read neighbours");
+	return r;
 }
 
 static struct rtnl_neigh *make_row(unsigned ifindex, const struct ip *ip) {
@@ -112,7 +114,9 @@ int neigh_replace_permanent(struct nlsock *s, unsigned ifindex, const struct ip 
 	rtnl_neigh_set_state(n, NUD_PERMANENT);
 	int r = rtnl_neigh_build_add_request(n, NLM_F_CREATE | NLM_F_REPLACE, &msg);
 	r = send_built(s, r, msg, err);
-	return r < 0 ? err_wrap(err, "set neighbour %s of link %u", ip_format(ip, text), ifindex) : 0;
+	if (r < 0)
+		err_wrap(err, "set neighbour %s of link %u", ip_format(ip, text), ifindex);
+	return r;
 }
 
 int neigh_delete(struct nlsock *s, unsigned ifindex, const struct ip *ip, struct err *err) {
@@ -122,5 +126,7 @@ int neigh_delete(struct nlsock *s, unsigned ifindex, const struct ip *ip, struct
 
 	int r = rtnl_neigh_build_delete_request(n, 0, &msg);
 	r = send_built(s, r, msg, err);
-	return r < 0 ? err_wrap(err, "delete neighbour %s of link %u", ip_format(ip, text), ifindex) : 0;
+	if (r < 0)
+		err_wrap(err, "delete neighbour %s of link %u", ip_format(ip, text), ifindex);
+	return r;
 }

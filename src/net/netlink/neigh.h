@@ -31,7 +31,7 @@ int neigh_dump(struct nlsock *s, unsigned ifindex, neigh_fn *fn, void *arg, stru
 
 /* ip neigh replace IP lladdr MAC dev … nud permanent */
 int neigh_replace_permanent(struct nlsock *s, unsigned ifindex, const struct ip *ip, const struct mac *mac, struct err *err);
-/* err->code is -ENOENT when there is none. */
+/* -ENOENT when there is none. */
 int neigh_delete(struct nlsock *s, unsigned ifindex, const struct ip *ip, struct err *err);
 
 #endif

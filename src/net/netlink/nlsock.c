@@ -75,18 +75,34 @@ struct nlmsghdr *nlsock_put(void *buf, uint16_t type, uint16_t flags, size_t hea
 	return m;
 }
 
-int nlsock_check(const struct nlmsghdr *m, size_t header_size, struct err *err) {
-	if (m->nlmsg_len < mnl_nlmsg_size(header_size))
-		return err_set(err, -EBADMSG, "netlink message of type %u is too short: %u bytes", m->nlmsg_type, m->nlmsg_len);
-	size_t at = mnl_nlmsg_size(NLMSG_ALIGN(header_size));
-	while (at < m->nlmsg_len) {
-		const struct nlattr *a = (const struct nlattr *)((const char *)m + at);
-		size_t left = m->nlmsg_len - at;
-		if (left < sizeof(*a) || a->nla_len < sizeof(*a) || a->nla_len > left)
-			return err_set(err, -EBADMSG, "netlink message of type %u: bad attribute at byte %zu", m->nlmsg_type, at);
+static int check_attributes(const char *from, size_t n, struct err *err) {
+	for (size_t at = 0; at < n;) {
+		const struct nlattr *a = (const struct nlattr *)(from + at);
+		if (n - at < sizeof(*a) || a->nla_len < sizeof(*a) || a->nla_len > n - at)
+			return err_set(err, -EBADMSG, "bad attribute at byte %zu of %zu", at, n);
 		at += (size_t)NLA_ALIGN(a->nla_len);
 	}
 	return 0;
+}
+
+int nlsock_check(const struct nlmsghdr *m, size_t header_size, struct err *err) {
+	size_t at = mnl_nlmsg_size(NLMSG_ALIGN(header_size));
+
+	if (m->nlmsg_len < mnl_nlmsg_size(header_size))
+		return err_set(err, -EBADMSG, "netlink message of type %u is too short: %u bytes", m->nlmsg_type, m->nlmsg_len);
+	if (m->nlmsg_len <= at)
+		return 0;
+	int r = check_attributes((const char *)m + at, m->nlmsg_len - at, err);
+	if (r < 0)
+		err_wrap(err, "netlink message of type %u", m->nlmsg_type);
+	return r;
+}
+
+int nlsock_check_nest(const struct nlattr *nest, struct err *err) {
+	int r = check_attributes(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), err);
+	if (r < 0)
+		err_wrap(err, "attribute %u", mnl_attr_get_type(nest));
+	return r;
 }
 
 int nlsock_receive(int fd, void *buf, size_t size, int flags) {

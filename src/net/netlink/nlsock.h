@@ -41,9 +41,15 @@ struct nlmsghdr *nlsock_put(void *buf, uint16_t type, uint16_t flags, size_t hea
 /* Whether a message is whole: its own header of that size is there, and its attributes fill the rest without a gap. -EBADMSG. */
 int nlsock_check(const struct nlmsghdr *m, size_t header_size, struct err *err);
 
-/* Of a message that was checked. */
+/* The same of the attributes within one. */
+int nlsock_check_nest(const struct nlattr *nest, struct err *err);
+
+/* Of a message, or a nest, that was checked. */
 #define nlsock_for_each_attr(a, m, header_size) \
 	for ((a) = mnl_nlmsg_get_payload_offset((m), (header_size)); \
 	     (const char *)(a) < (const char *)mnl_nlmsg_get_payload_tail(m); (a) = mnl_attr_next(a))
+
+#define nlsock_for_each_nested(a, nest) \
+	for ((a) = mnl_attr_get_payload(nest); (const char *)(a) < (const char *)(nest) + (nest)->nla_len; (a) = mnl_attr_next(a))
 
 #endif
