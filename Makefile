@@ -20,7 +20,7 @@ NETLINK_LIBS := -Wl,--as-needed $(shell pkg-config --libs $(NETLINK_PACKAGES) 2>
 TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 VERSION := 0.1.0
 
-ROOMS = base config http engine health resched net/netlink net/overlay store daemon cli
+ROOMS = base config http engine health resched net/netlink net/wire net/overlay store daemon cli
 MAINS = src/daemon/main.c src/cli/main.c
 SOURCES := $(wildcard $(ROOMS:%=src/%/*.c))
 LIB_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(MAINS),$(SOURCES)))
