@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES = libuv libcurl libmicrohttpd jansson yaml-0.1 sqlite3 libsystemd smartcols
+PACKAGES = libuv libcurl libmicrohttpd gnutls jansson yaml-0.1 sqlite3 libsystemd smartcols
 # Of the kernel's side, which heird and heir do not link.
 NETLINK_PACKAGES = libmnl libnl-3.0 libnl-route-3.0 libnftables
 TEST_PACKAGES = cmocka libmnl libnl-3.0 libnl-route-3.0

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "http/listen.h"
+#include "http/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,8 +26,11 @@
 #define IDLE_TIMEOUT span_sec(30)
 #define STREAM_BUFFER ((size_t)1024 * 1024)
 #define STREAM_BLOCK ((size_t)16 * 1024)
-#define CONNECTION_MEMORY ((size_t)32 * 1024)     /* bounds the headers */
-#define BODY_PATIENCE (4 * (size_t)HTTP_BODY_MAX) /* what is read of a body that is too large, to be able to say so */
+#define CONNECTION_MEMORY ((size_t)32 * 1024) /* bounds the headers */
+/* libmicrohttpd (0.9.75) takes a connection in the middle of its TLS handshake for one that can be read all the time, and wants to
+ * run again at once: a client that says nothing would leave the loop no time for anything else. */
+#define HANDSHAKE_PAUSE_MS 1
+#define BODY_PATIENCE 4 /* times the limit is read of a body that is too large, to be able to say so */
 
 enum phase {
 	PHASE_NEW,
@@ -78,6 +82,7 @@ struct http_server {
 	unsigned handles;
 	bool resumed; /* a connection since the last run */
 	struct http_call *calls;
+	struct tls_files tls;
 };
 
 static void on_timer(uv_timer_t *h);
@@ -326,9 +331,9 @@ static enum MHD_Result refuse_body(struct MHD_Connection *connection) {
 	return queue_error(connection, MHD_HTTP_CONTENT_TOO_LARGE, "the request body is too large", NULL);
 }
 
-static bool is_announced_too_large(struct MHD_Connection *connection) {
+static bool is_announced_too_large(const struct http_server *s, struct MHD_Connection *connection) {
 	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	return length && strtoull(length, NULL, 10) > HTTP_BODY_MAX; /* checked by the library */
+	return length && strtoull(length, NULL, 10) > s->settings.body_limit; /* checked by the library */
 }
 
 static enum MHD_Result refuse_method(struct http_call *c, const bool allowed[HTTP_METHOD_MAX]) {
@@ -360,7 +365,7 @@ static enum MHD_Result call_dispatch(struct http_call *c, const char *method) {
 	struct http_match match;
 	struct err err;
 
-	if (c->received > HTTP_BODY_MAX)
+	if (c->received > s->settings.body_limit)
 		return refuse_body(c->connection);
 	if (http_target_parse(c->raw, &c->target, &err) < 0)
 		return queue_error(c->connection, MHD_HTTP_BAD_REQUEST, err.msg, NULL);
@@ -375,11 +380,13 @@ static enum MHD_Result call_dispatch(struct http_call *c, const char *method) {
 
 /* What is too large is read for a while all the same: a client that is still sending would not see the answer. */
 static enum MHD_Result call_receive(struct http_call *c, const char *data, size_t *n) {
+	size_t limit = c->server->settings.body_limit;
+
 	c->received += *n;
-	if (c->received <= HTTP_BODY_MAX)
+	if (c->received <= limit)
 		buf_append(&c->body, data, *n);
 	*n = 0;
-	return c->received <= BODY_PATIENCE ? MHD_YES : MHD_NO;
+	return c->received <= BODY_PATIENCE * limit ? MHD_YES : MHD_NO;
 }
 
 /* libmicrohttpd calls it once for the headers, for each piece of the body, at its end, and again after a suspension. */
@@ -393,7 +400,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 	switch (c->phase) {
 	case PHASE_NEW:
 		c->phase = PHASE_READING;
-		return is_announced_too_large(connection) ? refuse_body(connection) : MHD_YES;
+		return is_announced_too_large(c->server, connection) ? refuse_body(connection) : MHD_YES;
 	case PHASE_READING:
 		return *n ? call_receive(c, data, n) : call_dispatch(c, method);
 	case PHASE_ANSWERED:
@@ -427,7 +434,10 @@ static void server_run(struct http_server *s) {
 
 	s->resumed = false;
 	(void)MHD_run(s->daemon); /* fails for daemons with threads only */
-	if (s->resumed || MHD_get_timeout(s->daemon, &ms) == MHD_YES)
+	bool again = s->resumed || MHD_get_timeout(s->daemon, &ms) == MHD_YES;
+	if (s->tls.ca && !s->resumed && ms == 0)
+		ms = HANDSHAKE_PAUSE_MS;
+	if (again)
 		(void)uv_timer_start(&s->timer, on_timer, ms, 0); /* fails without a function only */
 	else
 		(void)uv_timer_stop(&s->timer);
@@ -449,11 +459,20 @@ static void on_server_handle_closed(uv_handle_t *h) {
 
 static struct MHD_Daemon *daemon_start(struct http_server *s) {
 	unsigned timeout = (unsigned)((s->settings.idle_timeout.ns + 999999999) / 1000000000);
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, s, MHD_OPTION_LISTEN_SOCKET,
-				s->listener.fd, MHD_OPTION_CONNECTION_LIMIT, s->settings.max_connections,
+	unsigned tls = s->tls.ca ? MHD_USE_TLS : MHD_NO_FLAG;
+	struct MHD_OptionItem files[] = {
+		{MHD_OPTION_HTTPS_MEM_TRUST, 0, s->tls.ca},
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls.cert},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls.key},
+		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)tls_on_connection, NULL},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | tls, 0, NULL, NULL, on_access, s,
+				MHD_OPTION_LISTEN_SOCKET, s->listener.fd, MHD_OPTION_CONNECTION_LIMIT, s->settings.max_connections,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, timeout,
 				MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request, s,
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY, tls ? files : files + 4,
+				MHD_OPTION_END);
 }
 
 static void server_watch(struct http_server *s) {
@@ -473,24 +492,39 @@ static void settings_fill(struct http_server_settings *s) {
 		s->max_connections = MAX_CONNECTIONS;
 	if (!s->idle_timeout.ns)
 		s->idle_timeout = IDLE_TIMEOUT;
+	if (!s->body_limit)
+		s->body_limit = HTTP_BODY_MAX;
 	if (!s->stream_buffer)
 		s->stream_buffer = STREAM_BUFFER;
 	s->listen = NULL; /* the caller's */
+	s->tls = (struct http_server_tls){0};
+}
+
+/* Why the library does not start it does not say; of TLS it is most likely a certificate and a key that do not fit. */
+static int server_start(struct http_server *s, const char *listen, struct err *err) {
+	int r = http_listen(listen, &s->listener, err);
+	if (r < 0)
+		return r;
+	s->daemon = daemon_start(s);
+	if (s->daemon)
+		return 0;
+	http_listener_clear(&s->listener);
+	return err_set(err, -EIO, "%s: the HTTP server does not start%s", listen,
+		       s->tls.ca ? ": do the certificate and the key belong together?" : "");
 }
 
 int http_server_new(uv_loop_t *loop, const struct http_server_settings *settings, struct http_server **ret, struct err *err) {
 	CLEANUP_FREE struct http_server *s = xnew(struct http_server);
 
-	int r = http_listen(settings->listen, &s->listener, err);
+	int r = settings->tls.ca ? tls_files_read(&settings->tls, &s->tls, err) : 0;
 	if (r < 0)
 		return r;
 	s->settings = *settings;
 	settings_fill(&s->settings);
 	s->loop = loop;
-	s->daemon = daemon_start(s);
-	if (!s->daemon) {
-		http_listener_clear(&s->listener);
-		return err_set(err, -EIO, "%s: the HTTP server does not start", settings->listen);
+	if ((r = server_start(s, settings->listen, err)) < 0) {
+		tls_files_clear(&s->tls);
+		return r;
 	}
 	s->listener.fd = -1; /* the daemon's now */
 	server_watch(s);
@@ -521,6 +555,7 @@ void http_server_free(struct http_server *s) {
 	server_release_calls(s);
 	(void)uv_poll_stop(&s->poll); /* before the descriptor is closed */
 	MHD_stop_daemon(s->daemon);
+	tls_files_clear(&s->tls);
 	http_listener_clear(&s->listener);
 	uv_close((uv_handle_t *)&s->poll, on_server_handle_closed);
 	uv_close((uv_handle_t *)&s->timer, on_server_handle_closed);

@@ -19,6 +19,12 @@ struct http_server;
 struct http_call;
 struct http_stream;
 
+/* Files in PEM. With ca NULL there is no TLS. A client without a certificate that this CA signed, for clients, does not get through
+ * the handshake. Read once, by http_server_new. */
+struct http_server_tls {
+	const char *ca, *cert, *key;
+};
+
 struct http_server_settings {
 	const char *listen;
 	const struct http_route *routes; /* borrowed, as long as the server lives */
@@ -28,6 +34,8 @@ struct http_server_settings {
 	struct span
 		idle_timeout; /* 0: 30 s; a call that waits for its answer and a quiet stream are not idle. Rounded up to seconds */
 	size_t stream_buffer; /* 0: 1 MiB a stream that its reader has not taken yet */
+	size_t body_limit;    /* of a request; 0: HTTP_BODY_MAX */
+	struct http_server_tls tls;
 };
 
 /* A unix socket gets mode 0660 from its first moment; one that a dead process left is replaced, a live one is -EADDRINUSE.
