@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/ip.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -116,10 +117,18 @@ static const struct field tls_fields[] = {
 	{"key", read_file, AT(tls_key)},
 	{0},
 };
-static const struct field agent_fields[] = {
-	{"url", read_http_url, AT(agent_url)},
+static const struct field agent_tls_fields[] = {
+	{"ca", read_file, AT(agent_ca)},
+	{"cert", read_file, AT(agent_cert)},
+	{"key", read_file, AT(agent_key)},
 	{0},
 };
+static const struct field agent_fields[] = {
+	{"url", read_http_url, AT(agent_url)},
+	{"tls", read_mapping, .sub = agent_tls_fields},
+	{0},
+};
+static int read_address(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_engine_url(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static const struct field engine_fields[] = {
 	{"name", read_name, AT(name)},
@@ -127,9 +136,19 @@ static const struct field engine_fields[] = {
 	{"tls", read_mapping, .sub = tls_fields},
 	{"labels", read_labels, .offset = 0},
 	{"agent", read_mapping, .sub = agent_fields},
+	{"vtep", read_address, AT(vtep)},
 	{"local", read_local, AT(local)},
 	{0},
 };
+
+static int read_address(const struct reader *r, const struct field *f, const struct node *n, void *to) {
+	struct ip ip;
+
+	if (n->kind != NODE_SCALAR || ip_parse(n->text, &ip, NULL) < 0)
+		return reader_refuse(r, n, "%s: expected a numeric address, got %s", f->key, node_describe(n));
+	xstr_replace(to, n->text);
+	return 0;
+}
 
 static int read_engine_url(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	if (n->kind == NODE_SCALAR && !strncmp(n->text, "unix:", 5))
@@ -230,6 +249,11 @@ static int check_engine(const struct reader *r, const struct node *n, const stru
 	const struct node *agent = node_at(n, "agent");
 	if (agent && !e->agent_url)
 		return reader_refuse(r, agent, "engine %s: agent: url is missing", e->name);
+	bool agent_https = e->agent_url && !strncmp(e->agent_url, "https:", 6);
+	if (agent_https && (!e->agent_ca || !e->agent_cert || !e->agent_key))
+		return reader_refuse(r, agent, "engine %s: agent: an https url needs tls with ca, cert and key", e->name);
+	if (agent && !agent_https && node_at(agent, "tls"))
+		return reader_refuse(r, agent, "engine %s: agent: tls makes no sense with an http:// url", e->name);
 	return 0;
 }
 
@@ -389,7 +413,8 @@ void config_free(struct config *c) {
 			free(e->labels[k].key);
 			free(e->labels[k].value);
 		}
-		char *texts[] = {e->name, e->url, e->tls_ca, e->tls_cert, e->tls_key, e->agent_url};
+		char *texts[] = {e->name,      e->url,      e->tls_ca,     e->tls_cert,  e->tls_key,
+				 e->agent_url, e->agent_ca, e->agent_cert, e->agent_key, e->vtep};
 		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
 			free(texts[k]);
 		free(e->labels);

@@ -32,9 +32,11 @@ struct config_engine {
 	char *tls_ca, *tls_cert, *tls_key; /* paths of readable files; tls_ca NULL: no TLS; tls_cert and tls_key: both or none */
 	struct config_label *labels;       /* in the order of the file, keys unique */
 	size_t label_count;
-	char *agent_url;         /* NULL: none */
-	enum config_local local; /* is it the manager's own host? */
-	unsigned line;           /* where it stands in the file */
+	char *agent_url;                         /* NULL: none */
+	char *agent_ca, *agent_cert, *agent_key; /* for https; files, as above. agent_ca NULL: plain HTTP */
+	char *vtep;                              /* its underlay address on overlays; NULL: as its engine says */
+	enum config_local local;                 /* is it the manager's own host? */
+	unsigned line;                           /* where it stands in the file */
 };
 
 struct config {

@@ -13,6 +13,7 @@
 #include "health/probe.h"
 #include "http/server.h"
 #include "net/overlay/overlay.h"
+#include "net/wire/agent-client.h"
 #include "resched/resched.h"
 #include "store/store.h"
 
@@ -31,10 +32,15 @@ struct daemon_node {
 	struct probe *probe;
 	struct observer *observer;
 	bool remote;
-	bool serves;        /* takes part: was logged as such */
-	bool warned;        /* the first trouble since it last was well has been logged */
-	char *overlay;      /* "swarm", "kv" or "none"; of node ls */
-	char *swarm_record; /* what is needed to give it its place in the swarm back, after heir took it out; NULL */
+	bool serves;                   /* takes part: was logged as such */
+	bool warned;                   /* the first trouble since it last was well has been logged */
+	char *overlay;                 /* "swarm", "kv" or "none"; of node ls */
+	struct agent *agent;           /* NULL: none is configured */
+	struct agent_call *agent_poll; /* its status, being asked */
+	unsigned agent_silent;         /* so often in a row */
+	bool agent_warned;             /* its trouble was logged */
+	bool agent_control;            /* it can reach a swarm manager's control socket */
+	char *swarm_record;            /* what is needed to give it its place in the swarm back, after heir took it out; NULL */
 };
 
 /* An opted-in container as the store remembers it. */
@@ -72,7 +78,9 @@ struct daemon {
 		bool store_ok;
 		char *store_reason;
 	} turn;
-	uv_timer_t brake_timer;
+	uv_timer_t brake_timer, agent_timer;
+	char *manager_id;           /* ours, for good: agents obey one manager */
+	struct sighting *sightings; /* agents being asked whom they reach; agents.c */
 	struct brake_storm storm;
 	struct run *runs;   /* effects under way; runner.c */
 	struct tail *tails; /* followers of the log; api.c */
@@ -115,6 +123,14 @@ void memory_write(struct daemon *d, struct store_batch *batch);                /
 void memory_mark(struct daemon *d);                                            /* all of it, after a failed commit */
 void memory_clear(struct daemon *d);                                           /* at the very end */
 json_t *memory_spec(const struct daemon *d, const char *node, const char *id); /* a new reference; NULL */
+
+/* agents.c: the nodes' agents are asked how they are, and what they reach, once an interval. */
+int agents_add(struct daemon_node *n, struct err *err); /* after its engine; nothing where none is configured */
+void agents_begin(struct daemon *d);                    /* when it is known who we are */
+void agents_suspect(struct daemon *d);                  /* a node is in doubt: those who may see it are asked now */
+void agents_close(struct daemon *d);
+bool agents_any_remote(const struct daemon *d);    /* one that is not on our own host answers */
+struct agent *agents_control(void *ctx, size_t i); /* the i-th that can reach a swarm's control socket; NULL */
 
 /* runner.c: takes the effect; its result comes to the machine later. */
 void runner_perform(struct daemon *d, struct effect *e);

@@ -76,7 +76,7 @@ static void let_linger(struct daemon *d, struct brake_verdict *v, bool operator_
 void daemon_brake_update(struct daemon *d) {
 	struct brake_counts counts = {
 		.total = (unsigned)d->n_nodes,
-		.witness = prober_witness(d->prober),
+		.witness = agents_any_remote(d) ? BRAKE_WITNESS_ANSWERS : prober_witness(d->prober),
 		.max_lost = {.value = (unsigned)d->config->brake.max_lost, .percent = d->config->brake.max_lost_percent},
 		.operator_go = d->operator_go,
 	};
@@ -151,6 +151,8 @@ static void verdict_changed(void *user, struct probe *p, const struct probe_chan
 	struct daemon_node *n = probe_user(p);
 
 	log_verdict(n, change);
+	if (change->to == HEALTH_SUSPECT)
+		agents_suspect(d);
 	daemon_brake_update(d); /* first: what it forbids must not begin by this verdict */
 	resched_verdict(d->machine, change->at, n->config->name, (enum node_verdict)change->to, change->reason,
 			detector_hold_down(probe_detector(p), change->at));
@@ -221,10 +223,7 @@ static int add_node(struct daemon *d, struct daemon_node *n, const struct config
 	resched_add_node(d->machine, config->name, n->remote);
 	n->probe = prober_add(d->prober, n->engine, tcp ? host : NULL, tcp ? port : 0, n);
 	observe_begin(n);
-	if (config->agent_url)
-		log_warning("agent-ignored", LOG_STR("node", config->name),
-			    LOG_STR("reason", "this version has no agents: peers follow the engines' gossip"));
-	return 0;
+	return agents_add(n, err);
 }
 
 static void make_id(void *ctx, char text[ID_TEXT_MAX]) {
@@ -296,6 +295,7 @@ static int start(struct daemon *d, struct err *err) {
 	d->overlay = (struct overlay_cluster){
 		.http = d->http,
 		.remove_node = c->swarm.remove_node,
+		.control_agent = agents_control,
 		.manager = nth_manager,
 		.engine = engine_of,
 		.remember = remember_node,
@@ -315,6 +315,7 @@ static int start(struct daemon *d, struct err *err) {
 	if (r < 0)
 		return r;
 	d->started = mono_now();
+	agents_begin(d);
 	daemon_brake_update(d);
 	/* A witness comes and goes without any verdict changing. */
 	uint64_t interval = (uint64_t)span_to_ms(c->heartbeat.interval);
@@ -329,6 +330,7 @@ static void stop(struct daemon *d) {
 	api_close(d);
 	prober_free(d->prober);
 	runner_close(d); /* before the engines whose calls it holds */
+	agents_close(d);
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		struct daemon_node *n = &d->nodes[i];
 		engine_events_free(n->events);

@@ -73,6 +73,7 @@ static char *memory_text(const struct daemon *d, const struct memory *m) {
 	const struct world_node *n = world_node(resched_world(d->machine), m->node);
 
 	json_set_str(doc, "swarm_node", n ? n->facts.swarm_node : NULL);
+	json_set_str(doc, "vtep", n ? n->facts.vtep : NULL);
 	json_object_set_new(doc, "inspect", memory_inspect(m));
 	json_object_set_new(doc, "node", json_string(m->node));
 	json_object_set_new(doc, "networks", c ? record_from_nets(c->nets, c->n_nets) : json_array());
@@ -183,6 +184,7 @@ static int load_row(void *user, const char *key, const char *text, struct err *e
 	m->inspect = json_text(inspect);
 	m->hash = hash_text(text);
 	resched_node_swarm(d->machine, node, json_str_or(doc, "swarm_node", NULL));
+	resched_node_vtep(d->machine, node, n->config->vtep ? n->config->vtep : json_str_or(doc, "vtep", NULL));
 	resched_container(d->machine, mono_now(), w);
 	return 0;
 }

@@ -22,6 +22,7 @@ static void give_facts(struct daemon_node *n) {
 	copy.engine_id = xstrdup_null(o->facts.engine_id);
 	copy.swarm_node = xstrdup_null(o->facts.swarm_node);
 	copy.swarm_cluster = xstrdup_null(o->facts.swarm_cluster);
+	copy.vtep = xstrdup_null(n->config->vtep ? n->config->vtep : o->facts.vtep);
 	copy.api = o->facts.api;
 	copy.ncpu = o->facts.ncpu;
 	copy.memory = o->facts.memory;

@@ -2,6 +2,7 @@
 #include "daemon/restore.h"
 
 #include "base/alloc.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "daemon/records.h"
 
@@ -56,11 +57,37 @@ static int takeover_row(void *user, const char *key, const char *text, struct er
 	return 0;
 }
 
+/* Who we are, to the agents. Not a name that a node can have. */
+static const char manager_key[] = "@manager";
+
+static int manager_row(struct daemon *d, const char *text, struct err *err) {
+	json_t *j CLEANUP_JSON = NULL;
+
+	int r = json_parse(text, strlen(text), "manager", &j, err);
+	if (r == 0 && !json_str_or(j, "id", NULL))
+		r = err_set(err, -EUCLEAN, "manager: its id is missing");
+	if (r == 0)
+		xstr_replace(&d->manager_id, json_str_or(j, "id", NULL));
+	return r;
+}
+
+static void make_manager(struct daemon *d) {
+	struct store_batch *batch = store_batch_new();
+	char id[ID_TEXT_MAX];
+
+	id_random(id);
+	d->manager_id = xstrdup(id);
+	char *text CLEANUP_FREE = xasprintf("{\"id\": \"%s\"}", id);
+	store_batch_put(batch, STORE_NODE, manager_key, text);
+	store_commit(d->store, batch, NULL, NULL);
+}
+
 static int node_row(void *user, const char *key, const char *text, struct err *err) {
 	struct daemon *d = user;
 	struct daemon_node *n = daemon_node(d, key);
 
-	(void)err;
+	if (strcmp(key, manager_key) == 0)
+		return manager_row(d, text, err);
 	if (!n) {
 		log_warning("node-record-unused", LOG_STR("node", key),
 			    LOG_STR("reason", "heir took it out of its swarm, and it is not in the configuration any more"));
@@ -77,6 +104,8 @@ int restore_all(struct daemon *d, struct err *err) {
 		r = store_load(d->store, STORE_TAKEOVER, takeover_row, d, err);
 	if (r == 0)
 		r = store_load(d->store, STORE_NODE, node_row, d, err);
+	if (r == 0 && !d->manager_id)
+		make_manager(d);
 	if (r == 0)
 		r = memory_load(d, err);
 	return r < 0 ? err_wrap(err, "%s", d->config->state) : 0;

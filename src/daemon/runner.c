@@ -1,37 +1,26 @@
 /* Effects → done. Each kind is a small chain of calls; every chain ends with exactly one result for the machine. No decision is
  * taken here but how to ask: what an answer means is the machine's to say. */
-#include "daemon/daemon.h"
+#include "daemon/runner-internal.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "daemon/crash.h"
 #include "daemon/translate.h"
 #include "engine/copy.h"
-#include "engine/spec.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
-/* One effect under way. */
-struct run {
-	struct daemon *daemon;
-	struct effect *effect;
-	struct daemon_node *node; /* NULL: the effect is an overlay's */
-	struct overlay_call *overlay;
-	struct spec spec;            /* CREATE */
-	size_t next;                 /* CREATE: network to connect; DISCONNECT: network; IMAGE: source to try */
-	char *made;                  /* CREATE: ID; IMAGE: what to look for */
-	struct run *prev, *followed; /* in the daemon's list */
-};
-
 static void run_free(struct run *r) {
 	DL_DELETE2(r->daemon->runs, r, prev, followed); /* NOLINT(clang-analyzer-core.NullDereference): it is in the list */
 	overlay_call_free(r->overlay);
+	agent_call_free(r->agent);
 	spec_clear(&r->spec);
 	effect_free(r->effect);
 	free(r->made);
+	free(r->sandbox);
 	free(r);
 }
 
@@ -52,7 +41,7 @@ static void answer(struct daemon *d, const struct effect *e, const struct effect
 	turn_wake(d);
 }
 
-static void finish(struct run *r, const struct effect_result *result) {
+void runner_finish(struct run *r, const struct effect_result *result) {
 	struct daemon *d = r->daemon;
 	struct effect *e = TAKE_PTR(r->effect);
 	struct daemon_node *n = r->node;
@@ -61,7 +50,7 @@ static void finish(struct run *r, const struct effect_result *result) {
 	run_free(r);
 	answer(d, e, result);
 	/* What was changed is seen at once, not only when its event comes. */
-	if (n && e->kind != EFFECT_INSPECT && e->kind != EFFECT_IMAGE)
+	if (n && e->kind != EFFECT_INSPECT && e->kind != EFFECT_IMAGE && !runner_is_agents(e->kind))
 		observe_container(n, e->kind == EFFECT_CREATE ? made : e->container);
 	if (n && e->kind == EFFECT_IMAGE)
 		observe_images(n);
@@ -96,7 +85,7 @@ static struct engine_cb callback(struct run *r, engine_done_fn *fn) {
 /* Most effects are one call whose outcome is the result. */
 static void one_call_done(void *ctx, const struct engine_result *result) {
 	struct effect_result answer_ = from_engine(result);
-	finish(ctx, &answer_);
+	runner_finish(ctx, &answer_);
 }
 
 /* ---- inspect ---- */
@@ -136,7 +125,7 @@ static void inspect_done(void *ctx, const struct engine_result *result) {
 		seen.nets = nets;
 		seen.n_nets = n_nets;
 	}
-	finish(r, &seen);
+	runner_finish(r, &seen);
 	if (id)
 		observe_container(n, id);
 	world_nets_free(nets, n_nets);
@@ -158,7 +147,7 @@ static void image_ready(struct run *r, const struct engine_image *image) {
 				    : r->next <= e->sources.n ? xasprintf("image copied from %s", e->sources.v[r->next - 1])
 							      : xstrdup("image pulled");
 	result.detail = detail;
-	finish(r, &result);
+	runner_finish(r, &result);
 }
 
 static void image_seen(void *ctx, const struct engine_result *result) {
@@ -170,7 +159,7 @@ static void image_seen(void *ctx, const struct engine_result *result) {
 	}
 	if (result->outcome != ENGINE_REFUSED || r->next > r->effect->sources.n) {
 		struct effect_result no = from_engine(result);
-		finish(r, &no);
+		runner_finish(r, &no);
 		return;
 	}
 	image_next(r);
@@ -192,7 +181,7 @@ static void image_moved(void *ctx, const struct engine_result *result) {
 		    LOG_STR("error", result->err.msg));
 	if (r->next > r->effect->sources.n) {
 		struct effect_result no = from_engine(result);
-		finish(r, &no);
+		runner_finish(r, &no);
 		return;
 	}
 	image_next(r);
@@ -214,9 +203,9 @@ static void image_next(struct run *r) {
 		return;
 	}
 	if (!e->image || strncmp(e->image, "sha256:", 7) == 0) {
-		finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED,
-						  .refusal = REFUSAL_NO_IMAGE,
-						  .detail = "no live engine gave the image, and it has no name to pull"});
+		runner_finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED,
+							 .refusal = REFUSAL_NO_IMAGE,
+							 .detail = "no live engine gave the image, and it has no name to pull"});
 		return;
 	}
 	xstr_replace(&r->made, e->image); /* what a registry gives may have another ID */
@@ -230,8 +219,8 @@ static void create_connect(struct run *r);
 static void create_undone(void *ctx, const struct engine_result *result) {
 	struct run *r = ctx;
 	/* Half made is not made: the machine looks, and sees by the missing network that it is not what it asked for. */
-	finish(r, &(struct effect_result){.outcome = result->outcome == ENGINE_OK ? EFFECT_REFUSED : EFFECT_UNKNOWN,
-					  .detail = "a network could not be connected to the staged container"});
+	runner_finish(r, &(struct effect_result){.outcome = result->outcome == ENGINE_OK ? EFFECT_REFUSED : EFFECT_UNKNOWN,
+						 .detail = "a network could not be connected to the staged container"});
 }
 
 static void create_connected(void *ctx, const struct engine_result *result) {
@@ -249,7 +238,7 @@ static void create_connected(void *ctx, const struct engine_result *result) {
 
 static void create_connect(struct run *r) {
 	if (r->next == r->spec.connect_count) {
-		finish(r, &(struct effect_result){.outcome = EFFECT_OK, .container = r->made});
+		runner_finish(r, &(struct effect_result){.outcome = EFFECT_OK, .container = r->made});
 		return;
 	}
 	const struct spec_connect *c = &r->spec.connect[r->next++];
@@ -295,7 +284,7 @@ static void create(struct run *r) {
 	};
 	int made = inspect ? spec_make(inspect, &options, &r->spec, &err) : err_set(&err, -1, "nothing is remembered of it");
 	if (made < 0) {
-		finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED, .detail = err.msg});
+		runner_finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED, .detail = err.msg});
 		return;
 	}
 	for (size_t i = 0; i < r->spec.warnings.n; i++)
@@ -326,7 +315,7 @@ static void disconnect_next(struct run *r) {
 	const struct effect *e = r->effect;
 
 	if (r->next == e->n_nets) {
-		finish(r, &(struct effect_result){.outcome = EFFECT_OK});
+		runner_finish(r, &(struct effect_result){.outcome = EFFECT_OK});
 		return;
 	}
 	const struct world_net *net = &e->nets[r->next++];
@@ -343,7 +332,7 @@ static void renamed(void *ctx, const struct engine_result *result) {
 		answer_ = (struct effect_result){.outcome = EFFECT_OK};
 	if (result->outcome == ENGINE_REFUSED && result->status == 409)
 		answer_.refusal = REFUSAL_NAME_TAKEN;
-	finish(r, &answer_);
+	runner_finish(r, &answer_);
 }
 
 static void removed(void *ctx, const struct engine_result *result) {
@@ -352,7 +341,7 @@ static void removed(void *ctx, const struct engine_result *result) {
 
 	if (result->outcome == ENGINE_REFUSED && result->status == 409)
 		answer_.refusal = REFUSAL_RUNNING; /* or it is being removed already: looked at again either way */
-	finish(r, &answer_);
+	runner_finish(r, &answer_);
 }
 
 /* ---- overlays ---- */
@@ -371,13 +360,13 @@ static void overlay_done(void *ctx, const struct overlay_result *result) {
 	struct run *r = ctx;
 
 	r->overlay = NULL;
-	finish(r, &(struct effect_result){
-			  .outcome = outcomes[result->outcome],
-			  .refusal = result->outcome == OVERLAY_MISSING ? REFUSAL_MISSING : REFUSAL_OTHER,
-			  .detail = result->detail,
-			  .holder = holders[result->holder],
-			  .by_node_removal = result->by_node_removal,
-		  });
+	runner_finish(r, &(struct effect_result){
+				 .outcome = outcomes[result->outcome],
+				 .refusal = result->outcome == OVERLAY_MISSING ? REFUSAL_MISSING : REFUSAL_OTHER,
+				 .detail = result->detail,
+				 .holder = holders[result->holder],
+				 .by_node_removal = result->by_node_removal,
+			 });
 }
 
 static void restored(void *ctx, const struct overlay_result *result) {
@@ -427,8 +416,8 @@ static void overlay_perform(struct run *r) {
 	}
 	const struct daemon_node *n = daemon_node(r->daemon, e->node);
 	if (!n->swarm_record) {
-		finish(r,
-		       &(struct effect_result){.outcome = EFFECT_REFUSED, .detail = "what was to be restored is not in the store"});
+		runner_finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED,
+							 .detail = "what was to be restored is not in the store"});
 		return;
 	}
 	r->overlay = overlay_swarm.restore(c, e->node, n->swarm_record, restored, r);
@@ -474,6 +463,11 @@ static const struct {
 	[EFFECT_RELEASE] = {overlay_perform, false},
 	[EFFECT_HOLDERS] = {overlay_perform, false},
 	[EFFECT_RESTORE] = {overlay_perform, false},
+	[EFFECT_QUARANTINE] = {runner_quarantine, true},
+	[EFFECT_REPAIR] = {runner_repair, true},
+	[EFFECT_PROVE] = {runner_prove, true},
+	[EFFECT_FORGET] = {runner_forget, true},
+	[EFFECT_ISOLATE] = {runner_isolate, true},
 };
 static_assert(sizeof(performers) / sizeof(performers[0]) == EFFECT_KIND_MAX, "every kind can be performed");
 
@@ -486,8 +480,8 @@ void runner_perform(struct daemon *d, struct effect *e) {
 	if (performers[e->kind].on_node) {
 		r->node = daemon_node(d, e->node);
 		if (!r->node) { /* of a takeover from before it was taken out of the configuration */
-			finish(r, &(struct effect_result){.outcome = EFFECT_NOT_DONE,
-							  .detail = "this engine is not in the configuration"});
+			runner_finish(r, &(struct effect_result){.outcome = EFFECT_NOT_DONE,
+								 .detail = "this engine is not in the configuration"});
 			return;
 		}
 	}

@@ -99,6 +99,13 @@ static void take_labels(struct world_container *w, const struct engine_container
 	w->generation = (unsigned)strtoul(generation, NULL, 10);
 }
 
+char *translate_sandbox(const json_t *inspect) {
+	const char *key = json_str_or(inspect, "NetworkSettings.SandboxKey", "");
+	const char *slash = strrchr(key, '/');
+
+	return slash && slash[1] ? xstrdup(slash + 1) : NULL;
+}
+
 struct world_container *translate_container(const char *cluster, const char *node, const struct engine_container *c,
 					    const json_t *inspect, translate_kind_fn *kind, void *ctx) {
 	struct world_container *w = world_container_new(node, c->id);
@@ -122,7 +129,16 @@ struct world_container *translate_container(const char *cluster, const char *nod
 	w->nano_cpus = c->nano_cpus;
 	w->running = c->running || c->paused || c->restarting;
 	w->started = w->running || strcmp(c->status, "created") != 0;
+	w->sandbox = translate_sandbox(inspect);
 	return w;
+}
+
+/* "10.99.0.11:2375" */
+static void take_advertised(const char *advertise, struct node_facts *f) {
+	const char *colon = strrchr(advertise, ':');
+	char *host CLEANUP_FREE = colon ? xstrndup(advertise, (size_t)(colon - advertise)) : NULL;
+
+	xstr_replace(&f->vtep, host);
 }
 
 static const char *const builtin_log_drivers[] = {"none", "local", "json-file"};
@@ -143,6 +159,10 @@ void translate_info(const struct engine_info *info, struct node_facts *f) {
 	xstr_replace(&f->swarm_cluster, active && *info->swarm.cluster_id ? info->swarm.cluster_id : NULL);
 	f->swarm_manager = active && info->swarm.control_available;
 	f->kv = *info->cluster_store != '\0';
+	if (f->kv)
+		take_advertised(info->cluster_advertise, f);
+	else
+		xstr_replace(&f->vtep, active && *info->swarm.node_addr ? info->swarm.node_addr : NULL);
 }
 
 void translate_images(const struct engine_image *images, size_t n, struct node_facts *f) {

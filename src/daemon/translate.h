@@ -14,6 +14,8 @@ typedef enum net_kind translate_kind_fn(void *ctx, const char *id, const char *n
 
 /* inspect: what c was read from. New object. Labels heir.* that heir of this cluster cannot have written are as if they were not
  * there: anybody can copy a label. */
+/* The name of its network namespace on its host, of NetworkSettings.SandboxKey; NULL: it has none. Owned. */
+char *translate_sandbox(const json_t *inspect);
 struct world_container *translate_container(const char *cluster, const char *node, const struct engine_container *c,
 					    const json_t *inspect, translate_kind_fn *kind, void *ctx);
 

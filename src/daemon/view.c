@@ -184,7 +184,7 @@ static json_t *node_brief(const struct daemon *d, const struct daemon_node *n) {
 	json_set_str(j, "version", known->facts.version);
 	json_set_str(j, "overlay", n->overlay);
 	json_object_set_new(j, "containers", json_integer(containers));
-	json_set_str(j, "agent", "none");
+	json_set_str(j, "agent", node_agent_state_name(known->agent.state));
 	return j;
 }
 

@@ -42,6 +42,7 @@ static const struct field info_fields[] = {
 	I(network_plugins, FIELD_STRS, "Info.Plugins.Network"),
 	I(log_plugins, FIELD_STRS, "Info.Plugins.Log"),
 	I(cluster_store, FIELD_STR, "Info.ClusterStore"),
+	I(cluster_advertise, FIELD_STR, "Info.ClusterAdvertise"),
 	I(labels, FIELD_STRS, "Info.Labels"),
 	I(driver, FIELD_STR, "Info.Driver"),
 	I(cgroup_driver, FIELD_STR, "Info.CgroupDriver"),

@@ -24,8 +24,9 @@ struct engine_info {
 	struct strs runtimes;
 	char *default_runtime;
 	struct strs volume_plugins, network_plugins, log_plugins;
-	char *cluster_store; /* not "": this engine's overlays are kept in an external key/value store (up to 20.10) */
-	struct strs labels;  /* "key=value" */
+	char *cluster_store;     /* not "": this engine's overlays are kept in an external key/value store (up to 20.10) */
+	char *cluster_advertise; /* "10.99.0.11:2375", of such an engine; else "" */
+	struct strs labels;      /* "key=value" */
 	char *driver, *cgroup_driver, *cgroup_version;
 	bool live_restore;
 	struct {

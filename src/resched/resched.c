@@ -52,9 +52,9 @@ struct takeover *takeover_open(const struct resched *r, const struct workload *w
 bool node_is_lost(const struct resched *r, const struct world_node *n) {
 	if (n->confirmed_dead)
 		return true;
-	if (n->seen_by.n > 0)
-		return false; /* it is we who are cut off from it */
-	return n->verdict == NODE_DEAD || (n->verdict == NODE_ENGINE_ONLY && r->settings.engine_only_move);
+	if (n->verdict == NODE_DEAD)
+		return n->seen_by.n == 0; /* else it is we who are cut off from it */
+	return n->verdict == NODE_ENGINE_ONLY && r->settings.engine_only_move;
 }
 
 void takeover_add(struct resched *r, struct takeover *t) {

@@ -110,6 +110,12 @@ struct store {
 /* Counted up at every opening: whose leadership wrote something. From 1. */
 static inline int64_t store_epoch(const struct store *s) { return s->epoch; }
 
+/* From now on it is at least that; what is opened next begins above what was on disk, not above this. */
+static inline void store_raise_epoch(struct store *s, int64_t epoch) {
+	if (s->epoch < epoch)
+		s->epoch = epoch;
+}
+
 /* Every document of a table: takeovers by start, oldest first, others by key. Synchronous: for start-up only, before the loop runs.
  */
 int store_load(struct store *s, enum store_table table, store_row_fn *row, void *user, struct err *err);

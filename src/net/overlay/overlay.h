@@ -15,12 +15,16 @@
 #include <stddef.h>
 
 struct http_client;
+struct agent;
 
 /* What an overlay may use. Owned by the caller, lives longer than every call, and so do its engines. */
 struct overlay_cluster {
 	struct http_client *http;
 	struct strs control; /* control sockets of swarm managers, in the order to try */
-	bool remove_node;    /* a dead node may be taken out of the swarm where no control socket can be reached */
+	/* The i-th agent, from 0, on the host of a swarm manager whose control socket it passes a removal on to; NULL after the
+	 * last. They are tried after `control`. */
+	struct agent *(*control_agent)(void *ctx, size_t i);
+	bool remove_node; /* a dead node may be taken out of the swarm where no control socket can be reached */
 	/* The i-th engine, from 0, that answers now and is a swarm manager; NULL after the last. They are tried in this order. */
 	struct engine *(*manager)(void *ctx, size_t i);
 	/* The engine of that node (by its name in the configuration), whatever its state. NULL: there is none. */

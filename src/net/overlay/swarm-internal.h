@@ -4,6 +4,7 @@
 
 #include "engine/control.h"
 #include "net/overlay/overlay-internal.h"
+#include "net/wire/agent-client.h"
 
 struct swarm_address {
 	char *network, *network_id, *ip, *ip6;
@@ -12,8 +13,9 @@ struct swarm_address {
 struct swarm_removal {
 	struct swarm_call *of;
 	char *task, *node;
-	size_t socket; /* of the cluster's, being asked */
+	size_t socket; /* of the cluster's, being asked; after them its agents */
 	struct control_call *asked;
+	struct agent_call *asked_agent;
 	enum engine_outcome outcome; /* the best so far */
 	bool was_sent;               /* some socket may have taken it */
 	struct err err;

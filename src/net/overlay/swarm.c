@@ -24,6 +24,7 @@ static void clear(struct overlay_call *call) {
 
 	for (size_t i = 0; i < s->n_removals; i++) {
 		control_call_free(s->removals[i].asked);
+		agent_call_free(s->removals[i].asked_agent);
 		free(s->removals[i].task);
 		free(s->removals[i].node);
 	}
@@ -165,7 +166,11 @@ static int try_socket(const char *path) {
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-/* True when one accepts; else *ret_why says what each of them did (new string). */
+static struct agent *agent_at(const struct overlay_cluster *c, size_t i) {
+	return c->control_agent ? c->control_agent(c->ctx, i) : NULL;
+}
+
+/* True when one accepts, or an agent has one; else *ret_why says what each of them did (new string). */
 static bool has_socket(const struct overlay_cluster *c, char **ret_why) {
 	CLEANUP_BUF struct buf why = {0};
 
@@ -175,6 +180,8 @@ static bool has_socket(const struct overlay_cluster *c, char **ret_why) {
 			return true;
 		buf_printf(&why, "%s%s: %s", i > 0 ? ", " : "", c->control.v[i], strerror(-r));
 	}
+	if (agent_at(c, 0))
+		return true;
 	if (c->control.n > 0)
 		*ret_why = xasprintf("no swarm control socket can be reached (%s)", why.data);
 	else
@@ -278,19 +285,22 @@ static void all_removals_ended(struct swarm_call *s) {
 	overlay_finish(&s->call, (struct overlay_result){.outcome = OVERLAY_OK});
 }
 
+static bool has_another(const struct swarm_removal *r) {
+	const struct overlay_cluster *c = r->of->call.cluster;
+	return r->socket < c->control.n || agent_at(c, r->socket - c->control.n);
+}
+
 /* A no counts more than silence; a yes ends it. */
-static void on_removed(void *ctx, const struct engine_result *result) {
-	struct swarm_removal *r = ctx;
+static void removal_answered(struct swarm_removal *r, enum engine_outcome outcome, const struct err *err) {
 	struct swarm_call *s = r->of;
 
-	r->asked = NULL;
-	r->was_sent = r->was_sent || engine_outcome_is_open(result->outcome);
-	if (result->outcome != ENGINE_NOT_SENT || r->outcome == ENGINE_NOT_SENT) {
-		r->outcome = result->outcome;
-		r->err = result->err;
+	r->was_sent = r->was_sent || engine_outcome_is_open(outcome);
+	if (outcome != ENGINE_NOT_SENT || r->outcome == ENGINE_NOT_SENT) {
+		r->outcome = outcome;
+		r->err = *err;
 	}
 	r->socket++;
-	if (result->outcome != ENGINE_OK && r->socket < s->call.cluster->control.n && !overlay_is_late(&s->call)) {
+	if (outcome != ENGINE_OK && has_another(r) && !overlay_is_late(&s->call)) {
 		remove_task(r);
 		return;
 	}
@@ -298,10 +308,47 @@ static void on_removed(void *ctx, const struct engine_result *result) {
 		all_removals_ended(s);
 }
 
+static void on_removed(void *ctx, const struct engine_result *result) {
+	struct swarm_removal *r = ctx;
+
+	r->asked = NULL;
+	removal_answered(r, result->outcome, &result->err);
+}
+
+/* An agent without the socket has done nothing: as a socket that nobody listens on. */
+static enum engine_outcome outcome_of(const struct agent_result *result) {
+	static const enum engine_outcome outcomes[] = {
+		[AGENT_OK] = ENGINE_OK,
+		[AGENT_REFUSED] = ENGINE_REFUSED,
+		[AGENT_STALE_EPOCH] = ENGINE_NOT_SENT,
+		[AGENT_NOT_SENT] = ENGINE_NOT_SENT,
+		[AGENT_OTHER_MANAGER] = ENGINE_NOT_SENT,
+		[AGENT_UNKNOWN] = ENGINE_UNKNOWN,
+		[AGENT_BAD] = ENGINE_UNKNOWN,
+	};
+
+	if (result->outcome == AGENT_REFUSED && result->status == 503)
+		return ENGINE_NOT_SENT;
+	return result->outcome == AGENT_REFUSED && result->status == 502 ? ENGINE_UNKNOWN : outcomes[result->outcome];
+}
+
+static void on_agent_removed(void *ctx, const struct agent_result *result) {
+	struct swarm_removal *r = ctx;
+
+	r->asked_agent = NULL;
+	removal_answered(r, outcome_of(result), &result->err);
+}
+
 static void remove_task(struct swarm_removal *r) {
 	struct overlay_call *call = &r->of->call;
+	const struct overlay_cluster *c = call->cluster;
 	struct engine_cb cb = {on_removed, r, overlay_at_most(call, span_sec(CONTROL_SECONDS))};
 
+	if (r->socket >= c->control.n) {
+		r->asked_agent = agent_remove_task(agent_at(c, r->socket - c->control.n), r->task,
+						   (struct agent_cb){on_agent_removed, r, cb.deadline});
+		return;
+	}
 	r->asked = control_remove_task(call->cluster->http, call->cluster->control.v[r->socket], r->task, cb);
 }
 
@@ -329,7 +376,7 @@ static void on_release_tasks(struct overlay_call *call, const struct engine_resu
 	}
 	if (s->swarm_node && s->by_node_removal)
 		s->attachments = swarm_attachments_of(result->tasks, result->n, s->swarm_node);
-	if (call->cluster->control.n == 0) {
+	if (call->cluster->control.n == 0 && !agent_at(call->cluster, 0)) {
 		without_socket(s);
 		return;
 	}

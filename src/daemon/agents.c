@@ -1,0 +1,251 @@
+/* The nodes' agents: how they are, what their kernels drop, and whether they see a node that we do not, asked once an interval.
+ * What they are to do comes from the machine, through runner-agent.c.
+ *
+ * An agent obeys one manager and no older epoch than it has seen. A manager whose store was restored from a copy has fallen behind
+ * its own agents: right after its start, before it has ordered anything, it takes an epoch above theirs. Later that is no longer a
+ * memory of itself but another one with its name, and it stands back. */
+#include "daemon/daemon.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "daemon/url.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <utlist.h>
+
+#define CATCH_UP_SEC 10  /* after the start an agent's epoch may be our own, forgotten */
+#define SILENCES_TAKEN 2 /* a status that is late once is no news */
+#define WITNESS_TIMEOUT_MS 500
+#define GOSSIP_PORT 7946
+
+/* ---- identity ---- */
+
+static void set_identities(struct daemon *d) {
+	const struct wire_envelope identity = {
+		.manager = d->manager_id, .cluster = d->config->cluster, .epoch = store_epoch(d->store)};
+
+	for (size_t i = 0; i < d->n_nodes; i++)
+		if (d->nodes[i].agent)
+			agent_set_identity(d->nodes[i].agent, &identity);
+}
+
+static bool may_catch_up(const struct daemon *d) { return !mono_reached(mono_add(d->started, span_sec(CATCH_UP_SEC)), mono_now()); }
+
+static void catch_up(struct daemon *d, const struct daemon_node *n, int64_t epoch) {
+	log_warning("epoch-raised", LOG_STR("node", n->config->name), LOG_INT("seen", epoch),
+		    LOG_INT("from", store_epoch(d->store)),
+		    LOG_STR("reason", "its agent has seen a newer epoch of ours: the store was restored from a copy"));
+	store_raise_epoch(d->store, epoch + 1);
+	set_identities(d);
+}
+
+/* Why we are not to be obeyed; NULL when we are. Owned. */
+static char *stands_back(struct daemon *d, const struct daemon_node *n, const struct wire_status *s) {
+	if (!s->manager)
+		return NULL;
+	if (strcmp(s->manager, d->manager_id) != 0)
+		return xasprintf("it obeys another manager (%s): `heir node confirm-manager %s` makes it obey this one", s->manager,
+				 n->config->name);
+	if (s->epoch <= store_epoch(d->store))
+		return NULL;
+	if (may_catch_up(d)) {
+		catch_up(d, n, s->epoch);
+		return NULL;
+	}
+	return xasprintf("it has seen epoch %lld of this manager, which is at %lld: another one runs on a copy of its store",
+			 (long long)s->epoch, (long long)store_epoch(d->store));
+}
+
+/* ---- reports ---- */
+
+static void say_change(struct daemon_node *n, enum node_agent_state state, const char *reason) {
+	const struct world_node *known = world_node(resched_world(n->daemon->machine), n->config->name);
+
+	if (state == NODE_AGENT_OK && (n->agent_warned || known->agent.state != NODE_AGENT_OK))
+		log_info("agent", LOG_STR("node", n->config->name), LOG_STR("state", node_agent_state_name(state)));
+	if (state != NODE_AGENT_OK && !n->agent_warned)
+		log_warning("agent", LOG_STR("node", n->config->name), LOG_STR("state", node_agent_state_name(state)),
+			    LOG_STR("reason", reason));
+	n->agent_warned = state != NODE_AGENT_OK;
+}
+
+static void give(struct daemon_node *n, const struct agent_report *report) {
+	say_change(n, report->state, report->reason);
+	resched_agent(n->daemon->machine, n->config->name, report);
+	turn_wake(n->daemon);
+}
+
+static void heard(struct daemon_node *n, const struct wire_status *s) {
+	char *why CLEANUP_FREE = stands_back(n->daemon, n, s);
+	const struct agent_report report = {
+		.state = why ? NODE_AGENT_STALE_EPOCH : NODE_AGENT_OK,
+		.reason = why           ? why
+			  : s->errors.n ? s->errors.v[0]
+					: NULL,
+		.instance = s->instance,
+		.quarantine = &s->quarantine.vteps,
+	};
+
+	n->agent_silent = 0;
+	n->agent_control = s->swarm_control && !why;
+	give(n, &report);
+}
+
+static void polled(void *ctx, const struct agent_result *result) {
+	struct daemon_node *n = ctx;
+
+	n->agent_poll = NULL;
+	if (result->outcome == AGENT_OK) {
+		heard(n, result->answered_status);
+		return;
+	}
+	if (++n->agent_silent < SILENCES_TAKEN)
+		return;
+	n->agent_control = false;
+	give(n, &(struct agent_report){.state = NODE_AGENT_UNREACHABLE, .reason = result->err.msg});
+}
+
+static void poll_agent(struct daemon_node *n) {
+	const struct span timeout = n->daemon->config->heartbeat.timeout;
+
+	if (!n->agent_poll)
+		n->agent_poll = agent_status(n->agent, (struct agent_cb){.fn = polled, .ctx = n, .deadline = timeout});
+}
+
+/* ---- witnesses ---- */
+
+struct sighting {
+	struct daemon *daemon;
+	char *by;
+	struct agent_call *call;
+	struct sighting *prev, *next;
+};
+
+static void sighting_free(struct sighting *s) {
+	DL_DELETE(s->daemon->sightings, s);
+	agent_call_free(s->call);
+	free(s->by);
+	free(s);
+}
+
+static void sighted(void *ctx, const struct agent_result *result) {
+	struct sighting *s = ctx;
+	struct daemon *d = s->daemon;
+
+	for (size_t i = 0; result->outcome == AGENT_OK && i < result->reached->targets.n; i++) {
+		const struct wire_sighting *seen = &result->reached->targets.v[i];
+		resched_witness(d->machine, seen->name, s->by, seen->reached, seen->how);
+	}
+	s->call = NULL;
+	sighting_free(s);
+	turn_wake(d);
+}
+
+static bool is_in_doubt(const struct daemon_node *n) {
+	enum health_verdict v = probe_verdict(n->probe);
+	return v == HEALTH_SUSPECT || v == HEALTH_DEAD;
+}
+
+/* What may answer where a node's engine is. */
+struct place {
+	char host[256];
+	int64_t ports[2];
+};
+
+/* Its strings are borrowed or in place. */
+static bool target_of(const struct daemon_node *n, struct place *place, struct wire_target *ret) {
+	unsigned port;
+
+	if (!is_in_doubt(n) || !url_host_port(n->config->url, place->host, sizeof(place->host), &port))
+		return false;
+	place->ports[0] = port;
+	place->ports[1] = GOSSIP_PORT;
+	*ret = (struct wire_target){.name = n->config->name, .addr = place->host, .ports = {.v = place->ports, .n = 2}};
+	return true;
+}
+
+static void ask_sightings(struct daemon *d, const struct wire_witness_order *order) {
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		struct daemon_node *n = &d->nodes[i];
+		const struct world_node *known = world_node(resched_world(d->machine), n->config->name);
+		if (!n->agent || known->agent.state != NODE_AGENT_OK || is_in_doubt(n))
+			continue;
+		struct sighting *s = xnew(struct sighting);
+		s->daemon = d;
+		s->by = xstrdup(n->config->name);
+		DL_APPEND(d->sightings, s);
+		s->call = agent_witness(n->agent, order,
+					(struct agent_cb){.fn = sighted, .ctx = s, .deadline = span_ms(2 * WITNESS_TIMEOUT_MS)});
+	}
+}
+
+void agents_suspect(struct daemon *d) {
+	struct wire_witness_order order = {.timeout_ms = WITNESS_TIMEOUT_MS};
+	struct place *places CLEANUP_FREE = xnew_n(struct place, d->n_nodes);
+
+	order.targets.v = xnew_n(struct wire_target, d->n_nodes);
+	for (size_t i = 0; i < d->n_nodes; i++)
+		order.targets.n += target_of(&d->nodes[i], &places[i], &order.targets.v[order.targets.n]);
+	if (order.targets.n && !d->sightings)
+		ask_sightings(d, &order);
+	free(order.targets.v);
+}
+
+/* ---- begin and end ---- */
+
+static void on_timer(uv_timer_t *timer) {
+	struct daemon *d = timer->data;
+
+	for (size_t i = 0; i < d->n_nodes; i++)
+		if (d->nodes[i].agent)
+			poll_agent(&d->nodes[i]);
+	agents_suspect(d);
+}
+
+int agents_add(struct daemon_node *n, struct err *err) {
+	const struct config_engine *c = n->config;
+	const struct http_tls tls = {.ca = c->agent_ca, .cert = c->agent_cert, .key = c->agent_key};
+
+	if (!c->agent_url)
+		return 0;
+	return agent_new(n->daemon->http, c->name, c->agent_url, c->agent_ca ? &tls : NULL, &n->agent, err);
+}
+
+void agents_begin(struct daemon *d) {
+	uint64_t interval = (uint64_t)span_to_ms(d->config->heartbeat.interval);
+
+	set_identities(d);
+	uv_timer_init(d->loop, &d->agent_timer);
+	d->agent_timer.data = d;
+	uv_timer_start(&d->agent_timer, on_timer, 0, interval);
+}
+
+void agents_close(struct daemon *d) {
+	while (d->sightings)
+		sighting_free(d->sightings);
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		agent_call_free(d->nodes[i].agent_poll);
+		agent_free(d->nodes[i].agent);
+	}
+	if (d->agent_timer.data)
+		uv_close((uv_handle_t *)&d->agent_timer, NULL);
+	free(d->manager_id);
+}
+
+bool agents_any_remote(const struct daemon *d) {
+	for (size_t i = 0; i < d->n_nodes; i++)
+		if (d->nodes[i].remote &&
+		    world_node(resched_world(d->machine), d->nodes[i].config->name)->agent.state == NODE_AGENT_OK)
+			return true;
+	return false;
+}
+
+struct agent *agents_control(void *ctx, size_t i) {
+	struct daemon *d = ctx;
+
+	for (size_t k = 0; k < d->n_nodes; k++)
+		if (d->nodes[k].agent && d->nodes[k].agent_control && i-- == 0)
+			return d->nodes[k].agent;
+	return NULL;
+}

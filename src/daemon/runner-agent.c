@@ -1,0 +1,291 @@
+/* Effects that are a node's agent's: from what the machine wants to the orders of net/wire, and from what a kernel looks like to
+ * yes, no and not known. */
+#include "daemon/runner-internal.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "daemon/translate.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define PROBE_MS 400
+
+bool runner_is_agents(enum effect_kind kind) { return kind >= EFFECT_QUARANTINE && kind <= EFFECT_ISOLATE; }
+
+static struct effect_result from_agent(const struct agent_result *result) {
+	static const enum effect_outcome outcomes[] = {
+		[AGENT_OK] = EFFECT_OK,
+		[AGENT_REFUSED] = EFFECT_REFUSED,
+		[AGENT_STALE_EPOCH] = EFFECT_REFUSED,
+		[AGENT_NOT_SENT] = EFFECT_NOT_DONE,
+		[AGENT_OTHER_MANAGER] = EFFECT_REFUSED,
+		[AGENT_UNKNOWN] = EFFECT_UNKNOWN,
+		[AGENT_BAD] = EFFECT_UNKNOWN,
+	};
+	static_assert(sizeof(outcomes) / sizeof(outcomes[0]) == AGENT_OUTCOME_MAX, "every outcome is translated");
+	struct effect_result r = {.outcome = outcomes[result->outcome]};
+
+	if (result->outcome != AGENT_OK)
+		r.detail = result->err.msg;
+	return r;
+}
+
+static struct agent_cb callback(struct run *r, agent_done_fn *fn) {
+	return (struct agent_cb){.fn = fn, .ctx = r, .deadline = r->effect->deadline};
+}
+
+/* ---- what is told of the addresses ---- */
+
+/* The strings stay the effect's and the run's: free v alone. */
+static struct wire_owners owners_of(const struct run *r) {
+	const struct effect *e = r->effect;
+	struct wire_owners owners = {.v = xnew_n(struct wire_owner, e->n_nets)};
+
+	for (size_t i = 0; i < e->n_nets; i++) {
+		const struct world_net *net = &e->nets[i];
+		if (!net->id || !net->mac)
+			continue;
+		owners.v[owners.n++] = (struct wire_owner){
+			.network_id = net->id,
+			.mac = net->mac,
+			.ip = net->ip,
+			.ip6 = net->ip6,
+			.vtep = e->vtep,
+			.local = r->sandbox,
+			.watch = e->watch,
+		};
+	}
+	return owners;
+}
+
+/* The namespace of a container is made when it is started: asked of its engine, since what was seen of it may be older. */
+static void with_sandbox(struct run *r, engine_done_fn *then) {
+	const struct effect *e = r->effect;
+	struct daemon_node *host = e->host ? daemon_node(r->daemon, e->host) : NULL;
+
+	if (host != r->node) {
+		then(r, NULL);
+		return;
+	}
+	engine_inspect_container(host->engine, e->container, (struct engine_cb){.fn = then, .ctx = r, .deadline = e->deadline});
+}
+
+/* False: the run is over. */
+static bool take_sandbox(struct run *r, const struct engine_result *inspected) {
+	if (!inspected)
+		return true;
+	if (inspected->outcome == ENGINE_OK)
+		r->sandbox = translate_sandbox(inspected->body);
+	if (r->sandbox)
+		return true;
+	runner_finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED,
+						 .detail = inspected->outcome == ENGINE_OK
+								   ? "it has no network namespace: it does not run"
+								   : inspected->err.msg});
+	return false;
+}
+
+/* ---- repair ---- */
+
+static void repaired(void *ctx, const struct agent_result *result) {
+	struct run *r = ctx;
+	struct effect_result answer = from_agent(result);
+	struct buf detail CLEANUP_BUF = {0};
+	int64_t changed = 0;
+
+	r->agent = NULL;
+	answer.right = true;
+	for (size_t i = 0; result->outcome == AGENT_OK && i < result->states->owners.n; i++) {
+		const struct wire_owner_state *s = &result->states->owners.v[i];
+		changed += s->changed;
+		answer.right = answer.right && s->right && !s->contested;
+		if (s->error || s->contested || !s->right)
+			buf_printf(&detail, "%s%s: %s", detail.len ? "; " : "", s->mac,
+				   s->contested ? "others keep changing its rows"
+				   : s->error   ? s->error
+						: "its rows are not right");
+	}
+	if (result->outcome == AGENT_OK && detail.len == 0)
+		buf_printf(&detail, "%lld rows changed", (long long)changed);
+	if (detail.len)
+		answer.detail = detail.data;
+	runner_finish(r, &answer);
+}
+
+static void repair(void *ctx, const struct engine_result *inspected) {
+	struct run *r = ctx;
+
+	if (!take_sandbox(r, inspected))
+		return;
+	struct wire_owners_order order = {.owners = owners_of(r)};
+	r->agent = agent_owners(r->node->agent, &order, callback(r, repaired));
+	free(order.owners.v);
+}
+
+/* ---- prove ---- */
+
+static void judge_address(const struct wire_owner_state *s, struct effect_result *answer, struct buf *detail) {
+	if (s->address == WIRE_ADDRESS_NONE)
+		return;
+	if (s->address == WIRE_ADDRESS_HERE && s->strays.n == 0) {
+		if (answer->here == ANSWER_UNKNOWN)
+			answer->here = ANSWER_YES;
+		return;
+	}
+	answer->here = ANSWER_NO;
+	if (s->address == WIRE_ADDRESS_HERE)
+		buf_printf(detail, ", %s has it too", s->strays.v[0]);
+	else
+		buf_puts(detail, s->address == WIRE_ADDRESS_MISSING ? ", the replacement has not the address"
+								    : ", another has the address");
+}
+
+static void judge_probe(const struct wire_owner_state *s, struct effect_result *answer, struct buf *detail) {
+	bool answered = s->icmp == WIRE_ECHO_ANSWERED || s->tcp == WIRE_ECHO_ANSWERED || s->tcp == WIRE_ECHO_REFUSED;
+
+	if (answered) {
+		if (answer->answered == ANSWER_UNKNOWN)
+			answer->answered = ANSWER_YES;
+		if (s->answered_from)
+			buf_printf(detail, ", answered from %s", s->answered_from);
+	} else if (s->icmp == WIRE_ECHO_SILENT) {
+		answer->answered = ANSWER_NO;
+		buf_puts(detail, ", no answer to a ping");
+	}
+}
+
+static void judge(const struct wire_owner_state *s, struct effect_result *answer, struct buf *detail) {
+	answer->right = answer->right && s->right && !s->contested;
+	buf_printf(detail, "%s%s", detail->len ? "; " : "",
+		   !s->joined ? "network not joined"
+		   : s->error ? s->error
+		   : s->right ? "rows right"
+			      : "rows not right");
+	judge_address(s, answer, detail);
+	judge_probe(s, answer, detail);
+}
+
+static void proved(void *ctx, const struct agent_result *result) {
+	struct run *r = ctx;
+	struct effect_result answer = from_agent(result);
+	struct buf detail CLEANUP_BUF = {0};
+
+	r->agent = NULL;
+	answer.right = true;
+	answer.here = answer.answered = ANSWER_UNKNOWN;
+	for (size_t i = 0; result->outcome == AGENT_OK && i < result->states->owners.n; i++)
+		judge(&result->states->owners.v[i], &answer, &detail);
+	if (detail.len)
+		answer.detail = detail.data;
+	runner_finish(r, &answer);
+}
+
+static void prove(void *ctx, const struct engine_result *inspected) {
+	struct run *r = ctx;
+
+	if (!take_sandbox(r, inspected))
+		return;
+	struct wire_verify_order order = {.owners = owners_of(r), .probe = {.timeout_ms = PROBE_MS}};
+	r->agent = agent_verify(r->node->agent, &order, callback(r, proved));
+	free(order.owners.v);
+}
+
+/* ---- the others ---- */
+
+static void quarantined(void *ctx, const struct agent_result *result) {
+	struct run *r = ctx;
+	struct effect_result answer = from_agent(result);
+
+	r->agent = NULL;
+	if (result->outcome == AGENT_OK)
+		answer.vteps = &result->quarantine->vteps;
+	runner_finish(r, &answer);
+}
+
+static void quarantine(struct run *r) {
+	const struct wire_quarantine wanted = {.vteps = r->effect->vteps}; /* borrowed */
+
+	r->agent = agent_quarantine(r->node->agent, &wanted, callback(r, quarantined));
+}
+
+static void forgotten(void *ctx, const struct agent_result *result) {
+	struct run *r = ctx;
+	struct effect_result answer = from_agent(result);
+
+	r->agent = NULL;
+	runner_finish(r, &answer);
+}
+
+static void forget(struct run *r) {
+	const struct effect *e = r->effect;
+	struct wire_owners_order order = {0};
+
+	order.forget.v = xnew_n(struct wire_endpoint, e->n_nets);
+	for (size_t i = 0; i < e->n_nets; i++)
+		if (e->nets[i].id && e->nets[i].mac)
+			order.forget.v[order.forget.n++] = (struct wire_endpoint){e->nets[i].id, e->nets[i].mac};
+	r->agent = agent_owners(r->node->agent, &order, callback(r, forgotten));
+	free(order.forget.v);
+}
+
+static void isolated(void *ctx, const struct agent_result *result) {
+	struct run *r = ctx;
+	struct effect_result answer = from_agent(result);
+
+	r->agent = NULL;
+	for (size_t i = 0; result->outcome == AGENT_OK && i < result->cuts->containers.n; i++)
+		if (result->cuts->containers.v[i].error) {
+			answer.outcome = EFFECT_REFUSED;
+			answer.detail = result->cuts->containers.v[i].error;
+		}
+	runner_finish(r, &answer);
+}
+
+static void isolate(struct run *r) {
+	const struct effect *e = r->effect;
+	const struct world_container *c = world_container(resched_world(r->daemon->machine), e->node, e->container);
+	struct wire_isolate_order order = {0};
+
+	order.containers.v = xnew_n(struct wire_stale, e->n_nets);
+	for (size_t i = 0; i < e->n_nets && c && c->sandbox; i++)
+		if (e->nets[i].id && e->nets[i].mac)
+			order.containers.v[order.containers.n++] =
+				(struct wire_stale){e->nets[i].id, e->nets[i].mac, e->nets[i].ip, c->sandbox};
+	r->agent = agent_isolate(r->node->agent, &order, callback(r, isolated));
+	free(order.containers.v);
+}
+
+/* ---- the table's ---- */
+
+static bool has_agent(struct run *r) {
+	if (r->node->agent)
+		return true;
+	runner_finish(r, &(struct effect_result){.outcome = EFFECT_NOT_DONE, .detail = "no agent is configured for this node"});
+	return false;
+}
+
+void runner_quarantine(struct run *r) {
+	if (has_agent(r))
+		quarantine(r);
+}
+
+void runner_repair(struct run *r) {
+	if (has_agent(r))
+		with_sandbox(r, repair);
+}
+
+void runner_prove(struct run *r) {
+	if (has_agent(r))
+		with_sandbox(r, prove);
+}
+
+void runner_forget(struct run *r) {
+	if (has_agent(r))
+		forget(r);
+}
+
+void runner_isolate(struct run *r) {
+	if (has_agent(r))
+		isolate(r);
+}
