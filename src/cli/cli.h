@@ -15,7 +15,7 @@
 enum {
 	CLI_OK = 0,
 	CLI_FAILED = 1,
-	CLI_CHANGES = 2,     /* differences or changes pending: drill */
+	CLI_CHANGES = 2,     /* differences or changes pending: drill, verify */
 	CLI_USAGE = 64,      /* also: the configuration is refused */
 	CLI_UNREACHABLE = 69 /* the manager */
 };
@@ -51,7 +51,7 @@ void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *
 
 typedef int cli_command_fn(struct cli *cli, int argc, char **argv);
 
-cli_command_fn cli_status, cli_go, cli_node, cli_container, cli_takeover, cli_log, cli_explain, cli_drill, cli_config;
+cli_command_fn cli_status, cli_go, cli_node, cli_container, cli_takeover, cli_log, cli_explain, cli_drill, cli_verify, cli_config;
 
 /* `heir node inspect NAME`: the word after the command. */
 struct cli_verb {
@@ -86,7 +86,7 @@ int cli_show(struct cli *cli, const char *path, cli_render_fn *render);
 int cli_show_named(struct cli *cli, const char *before, const char *name, cli_render_fn *render);
 
 cli_render_fn cli_render_status, cli_render_nodes, cli_render_node, cli_render_containers, cli_render_container,
-	cli_render_takeovers, cli_render_takeover, cli_render_event, cli_render_explain, cli_render_drill;
+	cli_render_takeovers, cli_render_takeover, cli_render_event, cli_render_explain, cli_render_drill, cli_render_verify;
 
 /* Whether `heir drill` ends with 2. */
 bool cli_drill_has_changes(const json_t *answer);

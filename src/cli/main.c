@@ -15,12 +15,13 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"status", cli_status, "how the manager is"},
-	{"node", cli_node, "ls, inspect NAME, confirm-dead NAME"},
+	{"node", cli_node, "ls, inspect NAME, confirm-dead NAME, confirm-manager NAME"},
 	{"container", cli_container, "ls, inspect NAME"},
 	{"takeover", cli_takeover, "ls, inspect ID"},
 	{"log", cli_log, "which address was where, and when"},
 	{"explain", cli_explain, "whether CONTAINER would be moved, where to, and why"},
 	{"drill", cli_drill, "what would happen if NODE died now; nothing is done"},
+	{"verify", cli_verify, "whether ledger, engines and every kernel agree; --repair"},
 	{"go", cli_go, "release the storm brake"},
 	{"config", cli_config, "check FILE: check a configuration of heird"},
 };
@@ -68,7 +69,8 @@ static char *help(int key, const char *text, void *input) {
 	fprintf(f, "Commands (COMMAND --help says more):\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(f, "\nEnds with 0: done, 1: failed, 2: changes pending (drill), 64: wrong usage, 69: manager not reachable.");
+	fprintf(f,
+		"\nEnds with 0: done, 1: failed, 2: changes pending (drill, verify), 64: wrong usage, 69: manager not reachable.");
 	fclose(f);
 	return list;
 }

@@ -1,4 +1,4 @@
-/* heir node ls|inspect|confirm-dead */
+/* heir node ls|inspect|confirm-dead|confirm-manager */
 #include "cli/cli.h"
 #include "cli/text.h"
 
@@ -33,6 +33,15 @@ void cli_render_nodes(const struct cli *cli, const json_t *answer) {
 	table_end(t, cli->out);
 }
 
+static void render_agent(const struct cli *cli, const json_t *agent) {
+	if (!agent)
+		return;
+	if (json_at(agent, "reason"))
+		text_field_at(cli->out, "agent trouble", agent, "reason");
+	text_list(cli->out, "drops frames of", json_at(agent, "quarantine"));
+	text_list(cli->out, "rows not right", json_at(agent, "wrong"));
+}
+
 void cli_render_node(const struct cli *cli, const json_t *answer) {
 	static const char *const fields[] = {"state", "since",     "reason",     "url",  "version",
 					     "api",   "engine_id", "containers", "agent"};
@@ -45,7 +54,9 @@ void cli_render_node(const struct cli *cli, const json_t *answer) {
 	fprintf(cli->out, "%s\n", name);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		text_field_at(cli->out, fields[i], answer, fields[i]);
+	render_agent(cli, json_at(answer, "agent_detail"));
 	text_field_at(cli->out, "overlay", answer, "overlay");
+	text_field_at(cli->out, "vtep", answer, "vtep");
 	text_field_at(cli->out, "swarm", answer, "swarm");
 	text_field_at(cli->out, "labels", answer, "labels");
 	text_list(cli->out, "networks", json_at(answer, "networks"));
@@ -77,17 +88,34 @@ static int confirm_dead(struct cli *cli, const char *arg) {
 	return CLI_OK;
 }
 
+static int confirm_manager(struct cli *cli, const char *arg) {
+	json_t *answer CLEANUP_JSON = NULL;
+	char *name CLEANUP_FREE = text_safe(arg);
+
+	int status = cli_call_named(cli, "POST", "/v1/nodes/", arg, "/confirm-manager", &answer);
+	if (status != CLI_OK)
+		return status;
+	cli_print(cli, answer, render_nothing);
+	if (cli->format == CLI_TABLE && !cli->quiet)
+		fprintf(cli->out, "the agent on %s obeys this manager now\n", name);
+	return CLI_OK;
+}
+
 int cli_node(struct cli *cli, int argc, char **argv) {
 	static const struct cli_syntax syntax = {
-		.args_doc = "ls | inspect NAME | confirm-dead NAME",
+		.args_doc = "ls | inspect NAME | confirm-dead NAME | confirm-manager NAME",
 		.doc = "The nodes.\vconfirm-dead is your word that the host is off, or off the network for good: its containers "
 		       "are then "
 		       "taken over as if its engine had said that they are stopped. While the host still runs, this makes two of "
-		       "each.",
+		       "each. confirm-manager makes the agent of that host obey this manager instead of one that is lost.",
 		.min = 1,
 		.max = 2,
 	};
-	static const struct cli_verb verbs[] = {{"ls", 0, ls}, {"inspect", 1, inspect}, {"confirm-dead", 1, confirm_dead}, {0}};
+	static const struct cli_verb verbs[] = {{"ls", 0, ls},
+						{"inspect", 1, inspect},
+						{"confirm-dead", 1, confirm_dead},
+						{"confirm-manager", 1, confirm_manager},
+						{0}};
 
 	return cli_dispatch(cli, argc, argv, &syntax, verbs);
 }

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "daemon/url.h"
+#include "daemon/verify.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -192,6 +193,45 @@ void agents_suspect(struct daemon *d) {
 	free(order.targets.v);
 }
 
+/* ---- an operator's word ---- */
+
+struct confirmation {
+	struct daemon_node *node;
+	struct http_call *call;
+	struct agent_call *asked;
+	struct confirmation *prev, *next;
+};
+
+static void confirmation_free(struct confirmation *c) {
+	DL_DELETE(c->node->daemon->confirmations, c);
+	agent_call_free(c->asked);
+	free(c);
+}
+
+static void confirmed(void *ctx, const struct agent_result *result) {
+	struct confirmation *c = ctx;
+	json_t *nothing CLEANUP_JSON = json_object();
+
+	c->asked = NULL;
+	if (result->outcome == AGENT_OK) {
+		log_warning("agent-confirmed", LOG_STR("node", c->node->config->name), LOG_STR("by", "operator"));
+		http_call_answer_json(c->call, 200, nothing);
+	} else {
+		http_call_fail(c->call, 502, "%s", result->err.msg);
+	}
+	poll_agent(c->node);
+	confirmation_free(c);
+}
+
+void agents_confirm(struct daemon_node *n, struct http_call *call) {
+	struct confirmation *c = xnew(struct confirmation);
+
+	c->node = n;
+	c->call = call;
+	DL_APPEND(n->daemon->confirmations, c);
+	c->asked = agent_confirm(n->agent, (struct agent_cb){.fn = confirmed, .ctx = c, .deadline = span_sec(5)});
+}
+
 /* ---- begin and end ---- */
 
 static void on_timer(uv_timer_t *timer) {
@@ -222,6 +262,11 @@ void agents_begin(struct daemon *d) {
 }
 
 void agents_close(struct daemon *d) {
+	while (d->confirmations) {
+		http_call_fail(d->confirmations->call, 503, "heird is stopping");
+		confirmation_free(d->confirmations);
+	}
+	verify_close(d);
 	while (d->sightings)
 		sighting_free(d->sightings);
 	for (size_t i = 0; i < d->n_nodes; i++) {

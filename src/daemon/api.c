@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/verify.h"
 #include "daemon/view.h"
 
 #include <errno.h>
@@ -100,6 +101,18 @@ static void post_go(struct http_call *call, void *user) {
 		daemon_brake_update(d);
 	}
 	answer(call, view_status(d));
+}
+
+static void get_verify(struct http_call *call, void *user) { verify_begin(user, call, false); }
+static void post_verify(struct http_call *call, void *user) { verify_begin(user, call, true); }
+
+static void post_confirm_manager(struct http_call *call, void *user) {
+	struct daemon_node *n = node_of(call, user);
+
+	if (n && !n->agent)
+		http_call_fail(call, 409, "no agent is configured for %s", n->config->name);
+	else if (n)
+		agents_confirm(n, call);
 }
 
 /* ---- the log ---- */
@@ -211,6 +224,9 @@ static const struct http_route routes[] = {
 	{HTTP_METHOD_GET, "/v1/nodes", get_nodes},
 	{HTTP_METHOD_GET, "/v1/nodes/{name}", get_node},
 	{HTTP_METHOD_POST, "/v1/nodes/{name}/confirm-dead", post_confirm_dead},
+	{HTTP_METHOD_POST, "/v1/nodes/{name}/confirm-manager", post_confirm_manager},
+	{HTTP_METHOD_GET, "/v1/verify", get_verify},
+	{HTTP_METHOD_POST, "/v1/verify", post_verify},
 	{HTTP_METHOD_GET, "/v1/containers", get_containers},
 	{HTTP_METHOD_GET, "/v1/containers/{name}", get_container},
 	{HTTP_METHOD_GET, "/v1/takeovers", get_takeovers},

@@ -79,8 +79,10 @@ struct daemon {
 		char *store_reason;
 	} turn;
 	uv_timer_t brake_timer, agent_timer;
-	char *manager_id;           /* ours, for good: agents obey one manager */
-	struct sighting *sightings; /* agents being asked whom they reach; agents.c */
+	char *manager_id;                   /* ours, for good: agents obey one manager */
+	struct verification *verifications; /* verify.c */
+	struct confirmation *confirmations; /* agents.c */
+	struct sighting *sightings;         /* agents being asked whom they reach; agents.c */
 	struct brake_storm storm;
 	struct run *runs;   /* effects under way; runner.c */
 	struct tail *tails; /* followers of the log; api.c */
@@ -125,9 +127,10 @@ void memory_clear(struct daemon *d);                                           /
 json_t *memory_spec(const struct daemon *d, const char *node, const char *id); /* a new reference; NULL */
 
 /* agents.c: the nodes' agents are asked how they are, and what they reach, once an interval. */
-int agents_add(struct daemon_node *n, struct err *err); /* after its engine; nothing where none is configured */
-void agents_begin(struct daemon *d);                    /* when it is known who we are */
-void agents_suspect(struct daemon *d);                  /* a node is in doubt: those who may see it are asked now */
+int agents_add(struct daemon_node *n, struct err *err);             /* after its engine; nothing where none is configured */
+void agents_begin(struct daemon *d);                                /* when it is known who we are */
+void agents_confirm(struct daemon_node *n, struct http_call *call); /* by an operator: it is to obey us; answers the call */
+void agents_suspect(struct daemon *d);                              /* a node is in doubt: those who may see it are asked now */
 void agents_close(struct daemon *d);
 bool agents_any_remote(const struct daemon *d);    /* one that is not on our own host answers */
 struct agent *agents_control(void *ctx, size_t i); /* the i-th that can reach a swarm's control socket; NULL */

@@ -164,7 +164,7 @@ static const char *node_state(const struct world_node *n) {
 	case NODE_ENGINE_ONLY:
 		return n->confirmed_dead ? "dead" : "engine-only";
 	case NODE_DEAD:
-		return "dead";
+		return n->seen_by.n && !n->confirmed_dead ? "suspect" : "dead";
 	default:
 		return "suspect"; /* unknown, at the start: not heard of yet */
 	}
@@ -225,6 +225,19 @@ static json_t *node_networks(const struct world_node *n) {
 	return list;
 }
 
+static json_t *node_agent(const struct world_node *n) {
+	json_t *j = json_object(), *wrong = json_array();
+
+	json_set_str(j, "reason", n->agent.reason);
+	json_set_str(j, "instance", n->agent.instance);
+	json_object_set_new(j, "quarantine", json_from_strs(&n->agent.quarantine));
+	for (const struct agent_seat *s = n->agent.seats; s; s = s->hh.next)
+		if (s->problem)
+			json_array_append_new(wrong, json_sprintf("%s: %s", s->workload, s->problem));
+	json_object_set_new(j, "wrong", wrong);
+	return j;
+}
+
 json_t *view_node(const struct daemon *d, const struct daemon_node *n) {
 	const struct world_node *known = world_node(resched_world(d->machine), n->config->name);
 	json_t *j = node_brief(d, n), *labels = json_object();
@@ -240,6 +253,8 @@ json_t *view_node(const struct daemon *d, const struct daemon_node *n) {
 						    : json_null());
 	for (size_t i = 0; i < n->config->label_count; i++)
 		json_set_str(labels, n->config->labels[i].key, n->config->labels[i].value);
+	json_set_str(j, "vtep", known->facts.vtep);
+	json_object_set_new(j, "agent_detail", n->agent ? node_agent(known) : json_null());
 	json_object_set_new(j, "labels", labels);
 	json_object_set_new(j, "networks", node_networks(known));
 	json_object_set_new(j, "stale", node_stale(d, known->name));
@@ -269,6 +284,16 @@ static json_t *warnings(const struct daemon *d) {
 								 n->reason ? n->reason : ""));
 		if (d->nodes[i].warned)
 			json_array_append_new(list, json_sprintf("%s: its engine gives unusable answers (see the log)", n->name));
+	}
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		const struct world_node *n = world_node(resched_world(d->machine), d->nodes[i].config->name);
+		if (d->nodes[i].agent && n->agent.state != NODE_AGENT_OK && n->verdict == NODE_ALIVE)
+			json_array_append_new(list, json_sprintf("%s: its agent is %s: %s", n->name,
+								 node_agent_state_name(n->agent.state),
+								 n->agent.reason ? n->agent.reason : "not heard of yet"));
+		if (n->verdict == NODE_DEAD && n->seen_by.n)
+			json_array_append_new(list, json_sprintf("%s: only we do not reach it, %s does (%s): nothing is taken over",
+								 n->name, n->seen_by.v[0], n->seen_how ? n->seen_how : "?"));
 	}
 	if (daemon_is_held_up(d))
 		json_array_append_new(list,

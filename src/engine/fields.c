@@ -83,6 +83,7 @@ int fields_read(const json_t *obj, const struct field *table, size_t n, void *ou
 }
 
 void fields_clear(const struct field *table, size_t n, void *out) {
+	assert(out);
 	for (size_t i = 0; i < n; i++) {
 		void *p = (char *)out + table[i].offset;
 		switch (table[i].kind) {
