@@ -1,4 +1,5 @@
-/* An IPv4 or IPv6 address without port, zone or prefix length: a value, compared and copied as one. */
+/* An IPv4 or IPv6 address without port, zone or prefix length: a value, compared and copied as one.
+ * <netinet/ip.h> and <netinet/ip_icmp.h> have a struct ip of their own: with this, include <linux/ip.h>, <linux/icmp.h>. */
 #ifndef BASE_IP_H
 #define BASE_IP_H
 
