@@ -27,17 +27,11 @@ static void lab_close(struct lab *l) {
 static void lab_open(struct lab *l) {
 	l->near = netlab_new();
 	l->far = netlab_new();
-	netlab_do(
-		l->near,
-		"ip link set lo up; ip link add eth0 type veth peer name eth0 netns /proc/%d/fd/%d; ip link set eth0 up\n" /* by lo
-															      we
-															      hear
-															      our
-															      own
-															      ICMP
-															    */
-		"ip addr add 10.99.0.11/24 dev eth0; ip addr add fd00::11/64 dev eth0 nodad",
-		getpid(), l->far);
+	/* By lo a host hears its own ICMP errors. */
+	netlab_do(l->near,
+		  "ip link set lo up; ip link add eth0 type veth peer name eth0 netns /proc/%d/fd/%d; ip link set eth0 up\n"
+		  "ip addr add 10.99.0.11/24 dev eth0; ip addr add fd00::11/64 dev eth0 nodad",
+		  getpid(), l->far);
 	netlab_do(l->far, "ip link set eth0 up; ip addr add 10.99.0.12/24 dev eth0; ip addr add fd00::12/64 dev eth0 nodad\n"
 			  "echo 1 >/proc/sys/net/ipv4/ip_forward; ip route add unreachable 198.51.100.0/24");
 	netlab_do(l->near, "ip route add 198.51.100.0/24 via 10.99.0.12; ip route add unreachable 192.0.2.0/24\n"

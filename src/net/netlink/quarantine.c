@@ -244,9 +244,7 @@ static int read_item(struct found *f, const json_t *item, struct err *err) {
 		find_chain(f, chain);
 	else if (rule)
 		find_rule(f, rule);
-	else if (json_at(item, "table")) /* flags: dormant, it would do nothing */
-		f->foreign = f->foreign || json_at(item, "table.flags");
-	else if (!json_at(item, "metainfo"))
+	else if (!json_at(item, "table") && !json_at(item, "metainfo"))
 		f->foreign = true;
 	return 0;
 }
@@ -294,29 +292,42 @@ static int read_table(const json_t *list, struct quarantine *ret, struct err *er
 	return 0;
 }
 
-static int has_table(int ns_fd, bool *ret, struct err *err) {
-	CLEANUP_JSON json_t *list = NULL;
-	json_t *item;
-	size_t i;
+enum presence { ABSENT, PLAIN, FLAGGED };
 
-	int r = query(ns_fd, "list tables inet", &list, err);
+/* 1 when the text that the command prints has this in it. */
+static int prints(int ns_fd, const char *commands, const char *words, struct err *err) {
+	struct job job = {.commands = commands, .flags = NFT_CTX_OUTPUT_TERSE};
+
+	int r = run(ns_fd, &job, err);
+	if (r == 0)
+		r = strstr(job.output, words) != NULL;
+	free(job.output);
+	return r;
+}
+
+/* By text: as JSON, 1.0.6 prints a table's flags from beyond an array, and the process dies of it or there is no output. */
+static int look_for_table(int ns_fd, enum presence *ret, struct err *err) {
+	int r = prints(ns_fd, "list tables inet", "table inet " TABLE "\n", err);
+
+	*ret = ABSENT;
+	if (r <= 0)
+		return r;
+	r = prints(ns_fd, "list table inet " TABLE, "\n\tflags ", err);
 	if (r < 0)
 		return r;
-	*ret = false;
-	json_array_foreach (list, i, item)
-		*ret = *ret || is_word(item, "table.name", TABLE);
+	*ret = r ? FLAGGED : PLAIN;
 	return 0;
 }
 
 int quarantine_read(int ns_fd, struct quarantine *ret, struct err *err) {
 	CLEANUP_JSON json_t *list = NULL;
-	bool there = false;
+	enum presence presence = ABSENT;
 
 	*ret = (struct quarantine){0};
-	int r = has_table(ns_fd, &there, err);
-	if (r == 0 && there)
+	int r = look_for_table(ns_fd, &presence, err);
+	if (r == 0 && presence == PLAIN)
 		r = query(ns_fd, "list table inet " TABLE, &list, err);
-	if (r == 0 && there)
+	if (r == 0 && presence == PLAIN)
 		r = read_table(list, ret, err);
 	if (r < 0)
 		err_wrap(err, "read the quarantine");

@@ -41,7 +41,8 @@ void quarantine_clear(struct quarantine *q);
  * what it was before, except with -EIO: then it was changed and is not in force. */
 int quarantine_apply(int ns_fd, const struct ip *dead, size_t n, const uint16_t *ports, size_t n_ports, struct err *err);
 
-/* What the kernel has now; nothing and not in force when there is no table. ret is overwritten. */
+/* What the kernel has now; nothing and not in force when there is no table, or when somebody gave it flags (dormant: it does
+ * nothing). ret is overwritten. */
 int quarantine_read(int ns_fd, struct quarantine *ret, struct err *err);
 
 #endif
