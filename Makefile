@@ -20,12 +20,12 @@ NETLINK_LIBS := -Wl,--as-needed $(shell pkg-config --libs $(NETLINK_PACKAGES) 2>
 TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 VERSION := 0.1.0
 
-ROOMS = base config http engine health resched net/netlink net/wire net/overlay store daemon cli
-MAINS = src/daemon/main.c src/cli/main.c
+ROOMS = base config http engine health resched net/netlink net/wire net/overlay store daemon agent cli
+MAINS = src/daemon/main.c src/agent/main.c src/cli/main.c
 SOURCES := $(wildcard $(ROOMS:%=src/%/*.c))
 LIB_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(MAINS),$(SOURCES)))
 LIB = $(B)/libheir.a
-PROGRAMS = $(B)/heird $(B)/heir
+PROGRAMS = $(B)/heird $(B)/heir $(B)/heir-agent
 
 UNIT := $(patsubst tests/unit/test_%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 SIM_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
@@ -38,9 +38,11 @@ all: $(PROGRAMS)
 
 $(B)/heird: $(B)/obj/src/daemon/main.o $(LIB)
 $(B)/heir: $(B)/obj/src/cli/main.o $(LIB)
+$(B)/heir-agent: $(B)/obj/src/agent/main.o $(LIB)
 $(PROGRAMS):
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(PKG_LIBS) $(LINK_MORE) -lm
+$(B)/heir-agent: LINK_MORE = $(NETLINK_LIBS)
 
 $(LIB): $(LIB_OBJECTS)
 	$(call say,AR,$@)
