@@ -169,10 +169,10 @@ static void add_fdb_text(struct strs *texts, const struct overlay *o, const stru
 	static const char *const states[] = {[FDB_LEARNED] = "", [FDB_STATIC] = " static", [FDB_PERMANENT] = " permanent"};
 	char mac[MAC_TEXT_MAX], ip[IP_TEXT_MAX];
 	bool has_dst = ip_is_set(&row->dst);
-	CLEANUP_FREE char *text = xasprintf("%s dev %s%s%s%s%s%s%s%s", mac_format(&row->mac, mac), name_of(o, row->ifindex),
-					    has_dst ? " dst " : "", has_dst ? ip_format(&row->dst, ip) : "",
-					    row->self ? " self" : " master ", row->self ? "" : name_of(o, row->master),
-					    row->sticky ? " sticky" : "", row->external ? " extern_learn" : "", states[row->state]);
+	CLEANUP_FREE char *text =
+		xasprintf("%s dev %s%s%s%s%s%s%s%s", mac_format(&row->mac, mac), name_of(o, row->ifindex), has_dst ? " dst " : "",
+			  has_dst ? ip_format(&row->dst, ip) : "", row->sticky ? " sticky" : "", row->self ? " self" : " master ",
+			  row->self ? "" : name_of(o, row->master), row->external ? " extern_learn" : "", states[row->state]);
 
 	strs_add(texts, text);
 }

@@ -127,7 +127,7 @@ static int add_overlay(struct scene *scene, const struct netns_entry *entry, str
 	if (r < 0)
 		return r;
 	struct overlay *o = xnew(struct overlay);
-	*o = (struct overlay){.ns = *ns, .sock = sock, .seen = true, .is_new = true};
+	*o = (struct overlay){.ns = *ns, .sock = sock, .seen = true};
 	*ns = NETNS_NONE;
 	snprintf(o->network, sizeof(o->network), "%s", entry->network);
 	scene->overlays = xreallocarray(scene->overlays, scene->n + 1, sizeof(struct overlay *));
@@ -163,7 +163,7 @@ static void drop_unseen(struct scene *scene) {
 
 int scene_refresh(struct scene *scene, const char *netns_dir, struct err *err) {
 	for (size_t i = 0; i < scene->n; i++)
-		scene->overlays[i]->seen = scene->overlays[i]->is_new = false;
+		scene->overlays[i]->seen = false;
 	int r = netns_scan_dir(netns_dir, on_entry, scene, err);
 	if (r == 0)
 		drop_unseen(scene);

@@ -36,7 +36,8 @@ struct overlay {
 	struct netns ns;
 	struct nlsock *sock;
 	struct inventory inv; /* of the last overlay_read */
-	bool seen, is_new;    /* of the last refresh */
+	bool seen;            /* by the last refresh */
+	bool watched;         /* whoever watches it says so */
 };
 
 struct scene {

@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <string.h>
@@ -373,29 +372,11 @@ int config_parse(const char *text, size_t len, const char *name, const char *bas
 	return 0;
 }
 
-/* One byte more than allowed is enough to have document_parse refuse the rest. */
-static int read_text(const char *path, struct buf *ret, struct err *err) {
-	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char chunk[16384];
-
-	if (fd < 0)
-		return err_errno(err, -errno, "%s: cannot open", path);
-	while (ret->len <= DOCUMENT_TEXT_MAX) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-		if (n < 0)
-			return err_errno(err, -errno, "%s: cannot read", path);
-		if (n == 0)
-			break;
-		buf_append(ret, chunk, (size_t)n);
-	}
-	return 0;
-}
-
 int config_load(const char *path, struct config **ret, struct err *err) {
 	struct buf text CLEANUP_BUF = {0};
 	char dir[PATH_MAX];
 
-	int status = read_text(path, &text, err);
+	int status = document_read(path, &text, err);
 	if (status < 0)
 		return status;
 	char *copy CLEANUP_FREE = xstrdup(path);

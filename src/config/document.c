@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -285,4 +286,21 @@ int document_parse(const char *text, size_t len, const char *name, struct node *
 		r = build_document(&b, ret);
 	yaml_parser_delete(&b.parser);
 	return r;
+}
+
+int document_read(const char *path, struct buf *ret, struct err *err) {
+	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char chunk[16384];
+
+	if (fd < 0)
+		return err_errno(err, -errno, "%s: cannot open", path);
+	while (ret->len <= DOCUMENT_TEXT_MAX) { /* one byte more than allowed is enough */
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+		if (n < 0)
+			return err_errno(err, -errno, "%s: cannot read", path);
+		if (n == 0)
+			break;
+		buf_append(ret, chunk, (size_t)n);
+	}
+	return 0;
 }

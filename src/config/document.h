@@ -3,6 +3,7 @@
 #ifndef CONFIG_DOCUMENT_H
 #define CONFIG_DOCUMENT_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -23,6 +24,9 @@ struct node {
 	struct node **keys;  /* of a mapping: scalars, unique */
 	size_t n;
 };
+
+/* The file's text, or so much of it that document_parse refuses the rest. */
+int document_read(const char *path, struct buf *ret, struct err *err);
 
 /* Errors: -EINVAL, "NAME:LINE: reason". An empty document is an empty mapping. */
 int document_parse(const char *text, size_t len, const char *name, struct node **ret, struct err *err);
