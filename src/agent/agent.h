@@ -38,11 +38,14 @@ struct agent {
 	struct http_server *server;
 	struct queue *changes; /* what changes the kernel, one order after the other; change_kernel is theirs */
 	struct queue *looks;   /* what only looks and may wait for peers; look_kernel is theirs */
+	struct queue *asks;    /* what asks the network */
 	struct queue *reads;   /* for status, which waits for nobody */
 	struct kernel change_kernel, look_kernel;
 	struct keeper *keeper;
 	struct wire_envelope identity; /* manager NULL: nobody yet */
-	struct admission *admission;
+	struct admission *admission;   /* the write under way, or NULL */
+	struct order *tasks;           /* that the swarm manager was asked to remove */
+	bool stopping;
 	char instance[ID_TEXT_MAX], hostname[AGENT_HOSTNAME_MAX];
 
 	/* as the last scan found it */

@@ -258,11 +258,23 @@ static size_t plan_and_apply(struct group *g, enum rows_mode mode) {
 	return changed;
 }
 
+static void note_way(struct task *t) {
+	for (size_t i = 0; i < t->actual.n_fdb; i++) {
+		const struct fdb_row *row = &t->actual.fdb[i];
+		const struct link_row *port = inventory_link(&t->site.overlay->inv, row->ifindex);
+		if (row->self)
+			t->result->via = row->dst;
+		else if (row->vlan == 0 && port && strcmp(port->kind, "veth") == 0)
+			t->result->on_port = true;
+	}
+}
+
 /* What holds is judged by what the kernel has, not by what it acknowledged. */
 static void judge(struct group *g, enum rows_mode mode) {
 	for (size_t i = 0; i < g->n; i++) {
 		struct task *t = &g->tasks[i];
 		describe(t, &t->result->after);
+		note_way(t);
 		plan_task(t, mode);
 		set_error(t->result, t->plan.error);
 		t->result->right = t->plan.n == 0 && !t->result->error;

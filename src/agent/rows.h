@@ -60,7 +60,9 @@ struct rows_result {
 	bool joined, right;
 	struct strs before, after;
 	size_t changed;
-	char *error; /* NULL: none */
+	char *error;   /* NULL: none */
+	struct ip via; /* where the VXLAN device sends to; not set: nowhere */
+	bool on_port;  /* the bridge has the MAC on a container's port */
 };
 
 /* One result for each owner, all owners of one scene that was refreshed. Errors of the kernel are the owners' errors. */
