@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "daemon/translate.h"
 
 #include <assert.h>
@@ -193,13 +194,23 @@ static void prove(void *ctx, const struct engine_result *inspected) {
 
 /* ---- the others ---- */
 
+static void say_quarantine(const struct run *r, const struct strs *vteps) {
+	struct buf b CLEANUP_BUF = {0};
+
+	for (size_t i = 0; i < vteps->n; i++)
+		buf_printf(&b, "%s%s", i ? "," : "", vteps->v[i]);
+	log_info("quarantine", LOG_STR("node", r->effect->node), LOG_STR("drops", b.len ? b.data : "nobody"));
+}
+
 static void quarantined(void *ctx, const struct agent_result *result) {
 	struct run *r = ctx;
 	struct effect_result answer = from_agent(result);
 
 	r->agent = NULL;
-	if (result->outcome == AGENT_OK)
+	if (result->outcome == AGENT_OK) {
 		answer.vteps = &result->quarantine->vteps;
+		say_quarantine(r, &result->quarantine->vteps);
+	}
 	runner_finish(r, &answer);
 }
 
