@@ -175,6 +175,20 @@ static struct engine *nth_manager(void *ctx, size_t i) {
 	return NULL;
 }
 
+static struct engine *nth_kv(void *ctx, size_t i, const char *without) {
+	struct daemon *d = ctx;
+
+	for (size_t k = 0; k < d->n_nodes; k++) {
+		const struct world *world = resched_world(d->machine);
+		const struct world_node *n = world_node(world, d->nodes[k].config->name);
+		bool fits = n->facts.kv && probe_verdict(d->nodes[k].probe) == HEALTH_ALIVE && n->listed &&
+			    !(without && world_container_named(world, n->name, without));
+		if (fits && i-- == 0)
+			return d->nodes[k].engine;
+	}
+	return NULL;
+}
+
 static struct engine *engine_of(void *ctx, const char *node) {
 	struct daemon_node *n = daemon_node(ctx, node);
 	return n ? n->engine : NULL;
@@ -298,6 +312,7 @@ static int start(struct daemon *d, struct err *err) {
 		.control_agent = agents_control,
 		.manager = nth_manager,
 		.engine = engine_of,
+		.kv_engine = nth_kv,
 		.remember = remember_node,
 		.ctx = d,
 	};

@@ -396,20 +396,23 @@ static void overlay_perform(struct run *r) {
 		.n = e->n_nets,
 		.copies = &e->copies,
 		.own = e->own,
+		.own_node = e->own_node,
+		.names = &e->names,
 		.node = e->node,
 		.swarm_node = e->swarm_node,
 		.by_node_removal = e->by_node_removal,
 		.deadline = e->deadline,
 	};
+	const struct overlay_ops *ops = e->n_nets && e->nets[0].kind == NET_KV ? &overlay_kv : &overlay_swarm;
 	switch (e->kind) {
 	case EFFECT_READY:
-		r->overlay = overlay_swarm.ready(c, &ask, overlay_done, r);
+		r->overlay = ops->ready(c, &ask, overlay_done, r);
 		return;
 	case EFFECT_RELEASE:
-		r->overlay = overlay_swarm.release(c, &ask, overlay_done, r);
+		r->overlay = ops->release(c, &ask, overlay_done, r);
 		return;
 	case EFFECT_HOLDERS:
-		r->overlay = overlay_swarm.holders(c, &ask, overlay_done, r);
+		r->overlay = ops->holders(c, &ask, overlay_done, r);
 		return;
 	default:
 		break;

@@ -77,8 +77,10 @@ struct effect {
 				 do */
 	char *host, *vtep;
 	struct strs vteps;
-	bool watch; /* REPAIR: until it is told to forget */
-	char *own;  /* HOLDERS: the container that may hold them (the new one); NULL */
+	bool watch;        /* REPAIR: until it is told to forget */
+	struct strs names; /* of the copies: READY, RELEASE, HOLDERS */
+	char *own_node;    /* where `own` is */
+	char *own;         /* HOLDERS: the container that may hold them (the new one); NULL */
 };
 
 void effect_free(struct effect *e);

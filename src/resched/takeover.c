@@ -281,6 +281,8 @@ void effect_free(struct effect *e) {
 	strs_clear(&e->sources);
 	strs_clear(&e->copies);
 	strs_clear(&e->vteps);
+	strs_clear(&e->names);
+	free(e->own_node);
 	world_nets_free(e->nets, e->n_nets);
 	free(e);
 }

@@ -31,6 +31,13 @@ static void add_copies(const struct workload *w, const struct takeover *t, struc
 		strs_add_new(&e->copies, w->ghosts.v[i]);
 }
 
+static void add_names(const struct workload *w, const struct takeover *t, struct effect *e) {
+	strs_add_new(&e->names, t->container);
+	for (size_t i = 0; i < w->n_copies; i++)
+		if (w->copies[i].name)
+			strs_add_new(&e->names, w->copies[i].name);
+}
+
 static void add_image(struct resched *r, const struct workload *w, struct effect *e) {
 	const struct world_container *c = workload_subject(r, w);
 
@@ -68,6 +75,8 @@ static void add_address(const struct resched *r, const struct workload *w, const
 	e->swarm_node = xstrdup_null(from ? from->facts.swarm_node : NULL);
 	xstr_replace(&e->node, t->from);
 	e->own = xstrdup_null(t->new_id);
+	e->own_node = xstrdup_null(t->to);
+	add_names(w, t, e);
 	add_nets(t, e, true);
 	add_copies(w, t, e);
 }

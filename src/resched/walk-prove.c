@@ -28,6 +28,13 @@ static char *join(const struct strs *list) {
 	return b.data ? b.data : xstrdup("none");
 }
 
+/* Nobody to say yes is no reason to take the address away again, but it is no yes. */
+static void row_over(struct resched *r, struct takeover *t, bool well, const char *detail) {
+	if (!well)
+		walk_record(r, t, t->row == ROW_REPAIR ? STEP_FAILED : STEP_UNKNOWN, detail);
+	walk_row_done(r, t, detail);
+}
+
 /* ---- repair ---- */
 
 void walk_repair(struct resched *r, struct takeover *t) {
@@ -37,7 +44,7 @@ void walk_repair(struct resched *r, struct takeover *t) {
 		for (size_t i = 0; i < wrong.n; i++)
 			takeover_warn(t, "rows not repaired on %s", wrong.v[i]);
 		char *names = join(&right), *detail = xasprintf("rows right on %s", names);
-		walk_row_done(r, t, detail);
+		row_over(r, t, right.n > 0, detail);
 		free(detail);
 		free(names);
 	}
@@ -90,6 +97,25 @@ static void say_unproven(const struct resched *r, struct takeover *t) {
 				      n->agent.state == NODE_AGENT_NONE ? "no agent" : "its agent does not answer");
 }
 
+static size_t count_proven(const struct takeover *t) {
+	const struct takeover_ask *a;
+	size_t n = 0;
+
+	LL_FOREACH (t->asks, a) {
+		n += a->proven;
+	}
+	return n;
+}
+
+/* Where no engine ever corrects a row, an owner that nobody can be shown to reach is not served. */
+static bool is_unreached(const struct takeover *t) {
+	bool kv = false;
+
+	for (size_t i = 0; i < t->n_nets; i++)
+		kv |= t->nets[i].net.kind == NET_KV;
+	return kv && count_proven(t) == 0;
+}
+
 static void conclude(struct resched *r, struct takeover *t) {
 	struct buf b = {0};
 	const struct takeover_ask *a;
@@ -98,7 +124,7 @@ static void conclude(struct resched *r, struct takeover *t) {
 		buf_printf(&b, "%s%s: %s", b.len ? "; " : "", a->node, a->detail ? a->detail : "no answer");
 	}
 	say_unproven(r, t);
-	walk_row_done(r, t, b.data);
+	row_over(r, t, count_proven(t) > 0, b.data);
 	log_nets(r, t, "verify", "ok", b.data);
 	buf_clear(&b);
 	takeover_asks_clear(t);
@@ -136,11 +162,15 @@ void walk_prove(struct resched *r, struct takeover *t) {
 	if (ask_again(r, t))
 		return;
 	const struct takeover_ask *missing = find_missing(t);
-	if (!missing) {
+	if (!missing && !is_unreached(t)) {
 		conclude(r, t);
 		return;
 	}
-	takeover_reason(t, "%s: %s", t->to, missing->detail);
+	if (missing)
+		takeover_reason(t, "%s: %s", t->to, missing->detail);
+	else
+		takeover_reason(t, "no agent could show that it is reached: %s",
+				t->asks && t->asks->detail ? t->asks->detail : "none answered");
 	takeover_asks_clear(t);
 	walk_ask_operator(r, t);
 }

@@ -1,5 +1,5 @@
 /* What must change at the network API for one address to move to another host. One vtable, a file for each kind of overlay: swarm.c
- * (swarm-scoped, attachable); the key/value kind joins it when there are agents to repair the kernels' rows.
+ * (swarm-scoped, attachable) and kv.c (kept in an external key/value store).
  *
  * Every call is asynchronous as an engine's: its callback runs later on the loop, exactly once; overlay_call_free before that
  * cancels it and no callback follows (what was already sent may still take effect). Everything in an ask is copied. The loop must
@@ -29,6 +29,9 @@ struct overlay_cluster {
 	struct engine *(*manager)(void *ctx, size_t i);
 	/* The engine of that node (by its name in the configuration), whatever its state. NULL: there is none. */
 	struct engine *(*engine)(void *ctx, const char *node);
+	/* The i-th engine, from 0, that answers now, shares the key/value store and has no container of that name (NULL: any name
+	 * will do); NULL after the last. */
+	struct engine *(*kv_engine)(void *ctx, size_t i, const char *without);
 	/* Must be on disk before the node is removed: what is needed to give it its place back (JSON text; what it holds of join
 	 * tokens is nothing). written(…, 0 or negative) follows, once, later. */
 	void (*remember)(void *ctx, const char *node, const char *json_text, void (*written)(void *user, int result), void *user);
@@ -45,6 +48,8 @@ struct overlay_ask {
 	size_t n;
 	const struct strs *copies; /* IDs of the workload's other containers: they may lose the addresses */
 	const char *own;           /* ID of the new container; NULL */
+	const char *own_node;      /* where that is; NULL */
+	const struct strs *names;  /* of the copies: where an overlay knows a container by its name only; NULL */
 	const char *node;          /* the old node, its name here */
 	const char *swarm_node;    /* and in the swarm; NULL when not known */
 	bool by_node_removal; /* release: the node may be taken out of its swarm for it; else MISSING where only that would do */
@@ -80,14 +85,15 @@ struct overlay_ops {
 	struct overlay_call *(*release)(struct overlay_cluster *c, const struct overlay_ask *ask, overlay_done_fn *done, void *ctx);
 	/* Who holds the addresses? */
 	struct overlay_call *(*holders)(struct overlay_cluster *c, const struct overlay_ask *ask, overlay_done_fn *done, void *ctx);
-	/* The node answers again and its stale copies are put away: membership, labels, role, availability and the attachments of
-	 * its other containers are given back as `record` says (what remember got last). It may call remember again, and may be
-	 * called again with either record, whatever interrupted it. NOT_DONE: a part is missing, again. */
+	/* NULL: nothing is ever to be restored. The node answers again and its stale copies are put away: membership, labels, role,
+	 * availability and the attachments of its other containers are given back as `record` says (what remember got last). It may
+	 * call remember again, and may be called again with either record, whatever interrupted it. NOT_DONE: a part is missing,
+	 * again. */
 	struct overlay_call *(*restore)(struct overlay_cluster *c, const char *node, const char *record, overlay_done_fn *done,
 					void *ctx);
 };
 
-extern const struct overlay_ops overlay_swarm;
+extern const struct overlay_ops overlay_swarm, overlay_kv;
 
 /* NULL is fine; inside the call's own callback it does nothing. */
 void overlay_call_free(struct overlay_call *call);
