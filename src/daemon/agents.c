@@ -243,6 +243,11 @@ static void on_timer(uv_timer_t *timer) {
 	agents_suspect(d);
 }
 
+void agents_ask(struct daemon_node *n) {
+	if (n->agent)
+		poll_agent(n);
+}
+
 int agents_add(struct daemon_node *n, struct err *err) {
 	const struct config_engine *c = n->config;
 	const struct http_tls tls = {.ca = c->agent_ca, .cert = c->agent_cert, .key = c->agent_key};

@@ -130,6 +130,7 @@ json_t *memory_spec(const struct daemon *d, const char *node, const char *id); /
 int agents_add(struct daemon_node *n, struct err *err);             /* after its engine; nothing where none is configured */
 void agents_begin(struct daemon *d);                                /* when it is known who we are */
 void agents_confirm(struct daemon_node *n, struct http_call *call); /* by an operator: it is to obey us; answers the call */
+void agents_ask(struct daemon_node *n);                             /* its agent, now */
 void agents_suspect(struct daemon *d);                              /* a node is in doubt: those who may see it are asked now */
 void agents_close(struct daemon *d);
 bool agents_any_remote(const struct daemon *d);    /* one that is not on our own host answers */

@@ -157,8 +157,10 @@ static void verdict_changed(void *user, struct probe *p, const struct probe_chan
 	resched_verdict(d->machine, change->at, n->config->name, (enum node_verdict)change->to, change->reason,
 			detector_hold_down(probe_detector(p), change->at));
 	bool was_down = change->from == HEALTH_UNKNOWN || change->from == HEALTH_DEAD || change->from == HEALTH_ENGINE_ONLY;
-	if (was_down && (change->to == HEALTH_ALIVE || change->to == HEALTH_RECOVERING))
+	if (was_down && (change->to == HEALTH_ALIVE || change->to == HEALTH_RECOVERING)) {
 		observe_alive(n);
+		agents_ask(n);
+	}
 	turn_wake(d);
 }
 

@@ -227,6 +227,7 @@ void agents_turn(struct resched *r) {
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
 		order(r, n);
 	seats_turn(r);
+	sweep_turn(r);
 }
 
 bool agents_result(struct resched *r, uint64_t effect, const struct effect_result *result) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define REFUSALS_TAKEN 3
+#define AGENT_LATE_SEC 3
 #define ISOLATIONS_TRIED 1 /* its engine cuts it off as well, if later */
 
 static bool owner_serves(const struct resched *r, const struct workload *w) {
@@ -86,13 +87,31 @@ static bool has_agent(const struct resched *r, const struct workload_copy *c) {
 	return n && n->agent.state == NODE_AGENT_OK && c->tries < ISOLATIONS_TRIED;
 }
 
+/* Its engine was quicker to answer than its agent. While nobody hears the copy there is time. */
+static bool is_agent_late(const struct resched *r, const struct world_node *n) {
+	return n && n->agent.state == NODE_AGENT_UNREACHABLE && n->quarantined &&
+	       !mono_reached(mono_add(n->since, span_sec(AGENT_LATE_SEC)), r->now);
+}
+
+static bool is_awaited(const struct resched *r, const struct workload_copy *c) {
+	return c->tries < ISOLATIONS_TRIED && is_agent_late(r, world_node(&r->world, c->node));
+}
+
+static bool waits_for_agent(struct resched *r, const struct world_node *n) {
+	if (!is_agent_late(r, n))
+		return false;
+	wake_at(r, mono_add(n->since, span_sec(AGENT_LATE_SEC)));
+	return true;
+}
+
 /* What needs no effect. True when the row changed. */
 static bool pass(struct resched *r, struct workload *w, struct workload_copy *c) {
 	const struct world_container *seen = world_container(&r->world, c->node, c->id);
 
 	switch (c->row) {
 	case CLEAN_ISOLATE:
-		if (c->staged || !seen || !seen->running || !world_container_has_overlay(seen) || !has_agent(r, c)) {
+		if (c->staged || !seen || !seen->running || !world_container_has_overlay(seen) ||
+		    (!has_agent(r, c) && !is_awaited(r, c))) {
 			next_row(w, c, CLEAN_DISCONNECT);
 			return true;
 		}
@@ -159,6 +178,8 @@ void clean_walk(struct resched *r, struct workload *w) {
 			next_row(w, c, CLEAN_ISOLATE);
 		while (pass(r, w, c))
 			;
+		if (c->row == CLEAN_ISOLATE && waits_for_agent(r, n))
+			continue;
 		if (c->row != CLEAN_WAIT && c->row != CLEAN_KEPT)
 			emit(r, w, c);
 	}
@@ -247,6 +268,7 @@ void clean_node(struct resched *r, struct world_node *n) {
 		return;
 	if (!n->removed) {
 		n->returning = false;
+		n->sweep = true;
 		r->world_changed = true;
 		wake_at(r, r->now);
 		return;

@@ -87,6 +87,9 @@ bool agents_cover(const struct resched *r, const struct takeover *t, struct strs
 /* Every observer's kernel drops the node's frames; else ret_open says which has not acknowledged yet. */
 bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node, struct strs *ret_open);
 
+/* sweep.c: where the other containers of a node are that has come back. */
+void sweep_turn(struct resched *r);
+
 /* seats.c: which addresses each agent keeps right. */
 void seats_turn(struct resched *r);
 bool seats_result(struct resched *r, struct world_node *n, uint64_t effect, const struct effect_result *result);

@@ -193,7 +193,8 @@ static void check_pending(struct sim *s, const struct effect *e) {
 			owners += w->copies[i].pending == e->id;
 	for (const struct world_node *n = resched_world(s->machine)->nodes; n; n = n->hh.next)
 		owners += (n->restoring == e->id) + (n->agent.quarantining == e->id) + seats_asked(n, e->id);
-	if (owners != 1)
+	bool unheard = e->kind == EFFECT_REPAIR && !e->workload; /* a sweep's: nobody waits for it */
+	if (owners != 1 && !unheard)
 		sim_fail(s, "%s has %d owners", effect_kind_name(e->kind), owners);
 	for (const struct flight *f = s->flights; f && *e->takeover && e->kind != EFFECT_PROVE; f = f->next)
 		if (!f->answered && f->effect->kind != EFFECT_PROVE && f->manager == s->manager &&

@@ -1,0 +1,54 @@
+/* Sweeping after a node's return. On swarm overlays engines were seen to leave out rows for the *other* containers of a node that
+ * came back, for up to half a minute (docs/engine-facts.md). Every agent is told them once: what it sets is what its engine writes
+ * later anyway, so nothing has to be kept or taken back, and nobody waits for the answers. */
+#include "resched/resched-internal.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+#define SWEEP_SEC 5
+
+static bool is_swept(const struct world_net *net) { return net->kind == NET_SWARM && net->id && net->mac && (net->ip || net->ip6); }
+
+/* What runs at `host` on swarm overlays that `at` has joined too, apart from the addresses that seats.c takes care of. */
+static void add_nets(const struct resched *r, struct effect *e, const struct world_node *at, const struct world_node *host) {
+	for (const struct world_container *c = host->containers; c; c = c->next) {
+		const struct workload *w = c->running ? resched_workload_of(r, c->node, c->id) : NULL;
+		if (!c->running || (w && w->generation > 1))
+			continue;
+		for (size_t i = 0; i < c->n_nets; i++) {
+			if (!is_swept(&c->nets[i]) || !world_node_has_net(&r->world, at->name, c->nets[i].name))
+				continue;
+			e->nets = xreallocarray(e->nets, e->n_nets + 1, sizeof(*e->nets));
+			world_net_copy(&e->nets[e->n_nets++], &c->nets[i]);
+		}
+	}
+}
+
+static void tell(struct resched *r, const struct world_node *at, const struct world_node *host) {
+	if (at->agent.state != NODE_AGENT_OK || host->verdict != NODE_ALIVE || !host->facts.vtep)
+		return;
+	struct effect *e = effect_new(r, EFFECT_REPAIR, span_sec(SWEEP_SEC));
+	e->node = xstrdup(at->name);
+	e->host = xstrdup(host->name);
+	e->vtep = xstrdup(host->facts.vtep);
+	add_nets(r, e, at, host);
+	if (e->n_nets)
+		effect_emit(r, e);
+	else
+		effect_free(e);
+}
+
+void sweep_turn(struct resched *r) {
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next) {
+		if (!n->sweep || n->quarantined || !world_node_serves(n))
+			continue;
+		n->sweep = false;
+		for (const struct world_node *other = r->world.nodes; other; other = other->hh.next)
+			if (other != n) {
+				tell(r, other, n);
+				tell(r, n, other);
+			}
+	}
+}
