@@ -52,6 +52,7 @@ void node_agent_clear(struct node_agent *a) {
 		agent_seat_remove(a, s);
 	}
 	strs_clear(&a->quarantine);
+	strs_clear(&a->ordered);
 	free(a->reason);
 	free(a->instance);
 	*a = (struct node_agent){0};

@@ -47,6 +47,8 @@ struct node_agent {
 	struct strs quarantine; /* underlay addresses that its kernel drops, as it said last */
 	bool quarantine_known;  /* it has said so, in this run */
 	uint64_t quarantining;  /* the effect under way that changes it; 0: none */
+	struct strs ordered;    /* what the newest order said */
+	bool order_open;        /* that order was not answered: it may yet take effect, and is repeated */
 	unsigned tries;
 	struct mono not_before;
 	struct agent_seat *seats; /* by workload */

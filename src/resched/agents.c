@@ -108,6 +108,14 @@ bool agents_cover(const struct resched *r, const struct takeover *t, struct strs
 	return all;
 }
 
+/* Its kernel drops it, and no order that is still out says otherwise. */
+static bool keeps_quarantine(const struct node_agent *a, const char *vtep) {
+	bool drops = a->state == NODE_AGENT_OK && a->quarantine_known && strs_has(&a->quarantine, vtep);
+	bool stays = (!a->quarantining && !a->order_open) || strs_has(&a->ordered, vtep);
+
+	return drops && stays;
+}
+
 bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node, struct strs *ret_open) {
 	const struct world_node *old = world_node(&r->world, node);
 	bool all = old && old->facts.vtep && old->quarantined;
@@ -116,7 +124,7 @@ bool agents_quarantined(const struct resched *r, const struct takeover *t, const
 		if (n == old || !agents_is_observer(r, n, t))
 			continue;
 		const struct node_agent *a = &n->agent;
-		if (a->state == NODE_AGENT_OK && a->quarantine_known && strs_has(&a->quarantine, old->facts.vtep))
+		if (keeps_quarantine(a, old->facts.vtep))
 			continue;
 		all = false;
 		if (ret_open)
@@ -193,7 +201,7 @@ static void order(struct resched *r, struct world_node *n) {
 	if (a->state != NODE_AGENT_OK || a->quarantining || !a->quarantine_known)
 		return;
 	wanted(r, n, &set);
-	if (is_same_set(&set, &a->quarantine)) {
+	if (is_same_set(&set, &a->quarantine) && !a->order_open) {
 		a->tries = 0;
 	} else if (!mono_reached(a->not_before, r->now)) {
 		wake_at(r, a->not_before);
@@ -201,6 +209,7 @@ static void order(struct resched *r, struct world_node *n) {
 		struct effect *e = effect_new(r, EFFECT_QUARANTINE, span_sec(ORDER_SEC));
 		e->node = xstrdup(n->name);
 		strs_copy(&e->vteps, &set);
+		strs_copy(&a->ordered, &set);
 		a->quarantining = e->id;
 		effect_emit(r, e);
 	}
@@ -209,6 +218,7 @@ static void order(struct resched *r, struct world_node *n) {
 
 static void ordered(struct resched *r, struct node_agent *a, const struct effect_result *result) {
 	a->quarantining = 0;
+	a->order_open = result->outcome == EFFECT_UNKNOWN || (a->order_open && result->outcome == EFFECT_NOT_DONE);
 	if (result->outcome == EFFECT_OK && result->vteps) {
 		strs_copy(&a->quarantine, result->vteps);
 		a->not_before = mono_add(r->now, span_ms(REORDER_MS)); /* should it not be what was ordered */

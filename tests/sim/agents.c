@@ -95,7 +95,8 @@ static void check_lifted(struct sim *s, int node) {
 			continue;
 		for (int k = 0; k < s->fake.n_containers; k++) {
 			const struct fake_container *o = s->fake.containers[k];
-			if (o->proved && sim_truth(s, o) && sim_truth(s, o) == sim_truth(s, c) && o->generation > c->generation)
+			if (o->exists && o->running && o->proved && sim_truth(s, o) && sim_truth(s, o) == sim_truth(s, c) &&
+			    o->generation > c->generation)
 				sim_fail(s, "%s is let out of quarantine, and the stale %s runs there", s->fake.nodes[node].name,
 					 c->id);
 		}
@@ -220,22 +221,40 @@ void agents_heal(struct sim *s) {
 
 /* ---- checks ---- */
 
-/* What the takeover goes by is what the kernels do. */
-void agents_check_release(struct sim *s, const struct takeover *t) {
-	int from = fake_node_index(&s->fake, t->from);
+static bool has_joined(const struct sim *s, const struct world_node *n, const struct takeover *t) {
+	bool joined = false;
 
-	if (t->evidence != EVIDENCE_QUARANTINED)
-		return;
+	for (size_t k = 0; k < t->n_nets; k++)
+		joined |= t->nets[k].net.kind != NET_LOCAL &&
+			  world_node_has_net(resched_world(s->machine), n->name, t->nets[k].net.name);
+	return joined;
+}
+
+static void check_dropped(struct sim *s, const struct takeover *t, const char *node) {
+	int old = fake_node_index(&s->fake, node);
+
 	for (int i = 0; i < s->fake.n_nodes; i++) {
 		const struct world_node *n = world_node(resched_world(s->machine), s->fake.nodes[i].name);
-		bool joined = false;
-		for (size_t k = 0; k < t->n_nets; k++)
-			joined |= t->nets[k].net.kind != NET_LOCAL &&
-				  world_node_has_net(resched_world(s->machine), n->name, t->nets[k].net.name);
-		if (i != from && joined && !s->agents[i].unheard && n->verdict == NODE_ALIVE &&
-		    !(s->agents[i].drops & (1U << from)))
-			sim_fail(s, "takeover %s goes by a quarantine of %s, which %s does not keep", t->id, t->from, n->name);
+		if (i != old && !s->agents[i].unheard && n->verdict == NODE_ALIVE && has_joined(s, n, t) &&
+		    !(s->agents[i].drops & (1U << old)))
+			sim_fail(s, "takeover %s goes by a quarantine of %s, which %s does not keep", t->id, node, n->name);
 	}
+}
+
+static bool is_dead(const struct sim *s, const char *node) {
+	const struct world_node *n = world_node(resched_world(s->machine), node);
+	return n->verdict == NODE_DEAD && !n->confirmed_dead;
+}
+
+/* What the takeover goes by is what the kernels do: wherever a copy may still speak. */
+void agents_check_release(struct sim *s, const struct takeover *t) {
+	const struct workload *w = resched_workloads(s->machine);
+
+	while (w && strcmp(w->id, t->workload) != 0)
+		w = w->hh.next;
+	for (size_t i = 0; w && t->evidence == EVIDENCE_QUARANTINED && i < w->n_copies; i++)
+		if (!w->copies[i].staged && w->copies[i].row < CLEAN_WAIT && is_dead(s, w->copies[i].node))
+			check_dropped(s, t, w->copies[i].node);
 }
 
 char *agents_check_end(const struct sim *s) {
