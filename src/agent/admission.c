@@ -12,7 +12,7 @@
 
 /* A write under way. */
 struct admission {
-	struct agent *agent;
+	struct service *service;
 	uv_work_t request;
 	struct wire_envelope identity;
 	int result;
@@ -32,7 +32,7 @@ static void copy_envelope(struct wire_envelope *to, const struct wire_envelope *
 }
 
 static void refuse(struct order *o, enum identity_verdict verdict) {
-	const struct wire_envelope *seen = &o->agent->identity;
+	const struct wire_envelope *seen = &o->service->identity;
 	struct wire_refusal refusal = {.manager = seen->manager, .epoch = seen->epoch};
 	char text[512];
 
@@ -41,7 +41,7 @@ static void refuse(struct order *o, enum identity_verdict verdict) {
 			 (long long)seen->epoch);
 	else
 		snprintf(text, sizeof(text), "this agent obeys manager %.128s of cluster %.64s",
-			 seen->manager ? seen->manager : "?", seen->cluster ? seen->cluster : o->agent->config->cluster);
+			 seen->manager ? seen->manager : "?", seen->cluster ? seen->cluster : o->service->config->cluster);
 	log_warning("order-refused", LOG_STR("manager", o->envelope->manager), LOG_STR("cluster", o->envelope->cluster),
 		    LOG_INT("epoch", o->envelope->epoch), LOG_STR("reason", text));
 	refusal.error = text;
@@ -53,7 +53,7 @@ static void refuse(struct order *o, enum identity_verdict verdict) {
 
 static void work_save(uv_work_t *request) {
 	struct admission *a = request->data;
-	a->result = identity_save(a->agent->config->state, &a->identity, &a->err);
+	a->result = identity_save(a->service->config->state, &a->identity, &a->err);
 }
 
 static void run_one(struct admission *a, struct waiting *w) {
@@ -70,15 +70,15 @@ static void run_one(struct admission *a, struct waiting *w) {
 
 static void done_save(uv_work_t *request, int status) {
 	struct admission *a = request->data;
-	struct agent *agent = a->agent;
+	struct service *service = a->service;
 	struct waiting *w, *next;
 
 	(void)status; /* nobody cancels it */
-	agent->admission = NULL;
+	service->admission = NULL;
 	if (a->result == 0) {
-		copy_envelope(&agent->identity, &a->identity);
-		log_info("obeys", LOG_STR("manager", agent->identity.manager), LOG_STR("cluster", agent->identity.cluster),
-			 LOG_INT("epoch", agent->identity.epoch));
+		copy_envelope(&service->identity, &a->identity);
+		log_info("obeys", LOG_STR("manager", service->identity.manager), LOG_STR("cluster", service->identity.cluster),
+			 LOG_INT("epoch", service->identity.epoch));
 	} else {
 		log_error("state", LOG_STR("error", a->err.msg), LOG_STR("next", "the order is refused"));
 	}
@@ -98,15 +98,15 @@ static void wait_for(struct admission *a, struct order *o, bool operator_says, a
 }
 
 static void adopt(struct order *o, bool operator_says, admission_fn *run) {
-	struct agent *agent = o->agent;
+	struct service *service = o->service;
 	struct admission *a = xnew(struct admission);
 
-	a->agent = agent;
+	a->service = service;
 	a->request.data = a;
 	copy_envelope(&a->identity, o->envelope);
 	wait_for(a, o, operator_says, run);
-	agent->admission = a;
-	int r = uv_queue_work(agent->loop, &a->request, work_save, done_save);
+	service->admission = a;
+	int r = uv_queue_work(service->loop, &a->request, work_save, done_save);
 	(void)r; /* fails without a function only */
 }
 
@@ -115,18 +115,18 @@ static bool is_same(const struct wire_envelope *a, const struct wire_envelope *b
 }
 
 static enum identity_verdict judge(const struct order *o, bool operator_says) {
-	const struct agent *agent = o->agent;
+	const struct service *service = o->service;
 
-	if (agent->config->cluster && strcmp(agent->config->cluster, o->envelope->cluster) != 0)
+	if (service->config->cluster && strcmp(service->config->cluster, o->envelope->cluster) != 0)
 		return IDENTITY_OTHER;
 	if (operator_says)
-		return is_same(&agent->identity, o->envelope) ? IDENTITY_OBEY : IDENTITY_ADOPT;
-	return identity_judge(&agent->identity, o->envelope);
+		return is_same(&service->identity, o->envelope) ? IDENTITY_OBEY : IDENTITY_ADOPT;
+	return identity_judge(&service->identity, o->envelope);
 }
 
 void admission_ask(struct order *o, bool operator_says, admission_fn *run) {
-	if (o->agent->admission) {
-		wait_for(o->agent->admission, o, operator_says, run);
+	if (o->service->admission) {
+		wait_for(o->service->admission, o, operator_says, run);
 		return;
 	}
 	enum identity_verdict verdict = judge(o, operator_says);

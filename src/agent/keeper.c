@@ -49,7 +49,7 @@ struct watched {
 };
 
 struct keeper {
-	struct agent *agent;
+	struct service *service;
 	struct kept *kept;
 	struct interest *interests;
 	struct watched *watched;
@@ -183,7 +183,7 @@ struct repair {
 
 static void work_repair(void *job) {
 	struct repair *r = job;
-	struct kernel *kernel = &r->keeper->agent->change_kernel;
+	struct kernel *kernel = &r->keeper->service->change_kernel;
 	struct err err;
 
 	(void)kernel_refresh(kernel, &err); /* the scan says what is wrong; what is known is still mended */
@@ -283,7 +283,7 @@ static void start_repair(struct keeper *k, struct watched *w, bool joined_now) {
 		return;
 	}
 	w->repairing = true;
-	queue_push(k->agent->changes, work_repair, done_repair, r);
+	queue_push(k->service->changes, work_repair, done_repair, r);
 }
 
 /* ---- watching ---- */
@@ -348,7 +348,7 @@ static void watched_add(struct keeper *k, const char *network, struct watch *wat
 	snprintf(w->network, sizeof(w->network), "%s", network);
 	w->watch = watch;
 	w->seen = true;
-	int r = uv_poll_init(k->agent->loop, &w->poll, watch_fd(watch));
+	int r = uv_poll_init(k->service->loop, &w->poll, watch_fd(watch));
 	assert(r == 0); /* a socket can be polled */
 	w->poll.data = w;
 	LL_PREPEND(k->watched, w);
@@ -387,7 +387,7 @@ static void scan_overlay(struct scan *s, struct overlay *o) {
 
 static void work_scan(void *job) {
 	struct scan *s = job;
-	struct kernel *kernel = &s->keeper->agent->change_kernel;
+	struct kernel *kernel = &s->keeper->service->change_kernel;
 	struct err err;
 
 	if (kernel_refresh(kernel, &err) < 0)
@@ -419,7 +419,7 @@ static void watch_folder(struct keeper *k, const char *path) {
 }
 
 static void take_networks(struct keeper *k, const struct scan *s) {
-	struct agent *a = k->agent;
+	struct service *a = k->service;
 
 	strs_clear(&a->networks);
 	for (struct watched *w = k->watched; w; w = w->next)
@@ -440,7 +440,7 @@ static void take_networks(struct keeper *k, const struct scan *s) {
 }
 
 static void take_host(struct keeper *k, const struct scan *s) {
-	struct agent *a = k->agent;
+	struct service *a = k->service;
 	bool changed = (a->host_error != NULL) != (s->error != NULL) || (s->error && strcmp(s->error, a->host_error) != 0);
 
 	if (changed && s->error)
@@ -486,7 +486,7 @@ void keeper_scan(struct keeper *k) {
 	s->rewatch = k->rewatch;
 	k->rewatch = false;
 	k->scanning = true;
-	queue_push(k->agent->changes, work_scan, done_scan, s);
+	queue_push(k->service->changes, work_scan, done_scan, s);
 }
 
 static void on_timer(uv_timer_t *timer) {
@@ -497,12 +497,12 @@ static void on_timer(uv_timer_t *timer) {
 
 /* ---- the keeper ---- */
 
-struct keeper *keeper_new(struct agent *agent) {
+struct keeper *keeper_new(struct service *service) {
 	struct keeper *k = xnew(struct keeper);
 
-	k->agent = agent;
-	(void)uv_timer_init(agent->loop, &k->timer); /* cannot fail */
-	(void)uv_fs_event_init(agent->loop, &k->folder);
+	k->service = service;
+	(void)uv_timer_init(service->loop, &k->timer); /* cannot fail */
+	(void)uv_fs_event_init(service->loop, &k->folder);
 	k->timer.data = k->folder.data = k;
 	k->handles = 2;
 	(void)uv_timer_start(&k->timer, on_timer, SCAN_MS, SCAN_MS); /* fails without a function only */

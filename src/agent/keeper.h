@@ -6,13 +6,13 @@
 #ifndef AGENT_KEEPER_H
 #define AGENT_KEEPER_H
 
-#include "agent/agent.h"
 #include "agent/owner.h"
+#include "agent/service.h"
 
 #define KEEPER_FLIPS_MAX 10
 #define KEEPER_FLIPS_SECONDS 60
 
-struct keeper *keeper_new(struct agent *agent);
+struct keeper *keeper_new(struct service *service);
 /* Nothing is kept from here on; handles close on the loop, and jobs of the queues end, before it may be freed. NULL is fine. */
 void keeper_close(struct keeper *k);
 void keeper_free(struct keeper *k);

@@ -1,5 +1,5 @@
 /* See agent.h. */
-#include "agent/agent.h"
+#include "agent/service.h"
 
 #include "base/alloc.h"
 

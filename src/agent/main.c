@@ -134,12 +134,12 @@ static void leave_soon(void) {
 static int serve(const struct agent_config *config) {
 	uv_loop_t *loop = uv_default_loop();
 	uv_signal_t term, interrupt;
-	struct agent agent;
+	struct service service;
 	struct err err = {0};
 
 	uv_signal_init(loop, &term);
 	uv_signal_init(loop, &interrupt);
-	int r = agent_start(&agent, loop, config, &err);
+	int r = service_start(&service, loop, config, &err);
 	if (r < 0) {
 		log_error("start", LOG_STR("error", err.msg));
 	} else {
@@ -149,17 +149,17 @@ static int serve(const struct agent_config *config) {
 			log_warning("no-tls", LOG_STR("listen", config->listen),
 				    LOG_STR("next", "whoever reaches this address can change this host's network"));
 		log_info("started", LOG_STR("version", HEIR_VERSION), LOG_STR("listen", config->listen),
-			 LOG_STR("instance", agent.instance), LOG_STR("manager", agent.identity.manager),
-			 LOG_INT("epoch", agent.identity.epoch));
+			 LOG_STR("instance", service.instance), LOG_STR("manager", service.identity.manager),
+			 LOG_INT("epoch", service.identity.epoch));
 		(void)sd_notify(0, "READY=1"); /* without systemd there is nobody to tell */
 		uv_run(loop, UV_RUN_DEFAULT);
 	}
 	leave_soon();
 	uv_close((uv_handle_t *)&term, NULL);
 	uv_close((uv_handle_t *)&interrupt, NULL);
-	agent_stop(&agent);
+	service_stop(&service);
 	uv_run(loop, UV_RUN_DEFAULT);
-	agent_clear(&agent);
+	service_clear(&service);
 	uv_loop_close(loop);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -92,7 +92,7 @@ static void copy_quarantine(struct wire_quarantine *to, const struct wire_quaran
 }
 
 static void after_quarantine(struct order *o) {
-	struct wire_quarantine *known = &o->agent->quarantine;
+	struct wire_quarantine *known = &o->service->quarantine;
 
 	if (o->status) {
 		log_error("quarantine", LOG_STR("error", o->err.msg));

@@ -93,7 +93,7 @@ static void before_isolate(struct order *o) {
 	o->n_values = o->isolate->containers.n;
 	o->values = xnew_n(struct owner, o->n_values);
 	for (size_t i = 0; i < o->n_values; i++)
-		o->values[i] = stale_value(o->agent->keeper, &o->isolate->containers.v[i]);
+		o->values[i] = stale_value(o->service->keeper, &o->isolate->containers.v[i]);
 }
 
 const struct order_kind order_isolate = {

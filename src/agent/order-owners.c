@@ -50,7 +50,7 @@ static struct owner forgotten_of(const struct keeper *keeper, const struct wire_
 
 /* The keeper has them before the kernel does: what changes meanwhile is mended after this order, and not lost. */
 static void before_owners(struct order *o) {
-	struct keeper *keeper = o->agent->keeper;
+	struct keeper *keeper = o->service->keeper;
 
 	o->n_forgotten = o->owners->forget.n;
 	o->forgotten = xnew_n(struct owner, o->n_forgotten);

@@ -19,7 +19,7 @@ static void on_done(void *ctx, const struct grpc_result *result) {
 	};
 	struct order *o = ctx;
 
-	DL_DELETE(o->agent->tasks, o);
+	DL_DELETE(o->service->tasks, o);
 	log_info("remove-task", LOG_STR("task", o->remove_task->task),
 		 LOG_STR("outcome", result->outcome == GRPC_DONE   ? "removed"
 				    : result->outcome == GRPC_GONE ? "gone"
@@ -37,11 +37,12 @@ static void on_done(void *ctx, const struct grpc_result *result) {
 }
 
 static void run(struct order *o) {
-	const char *socket = o->agent->control;
+	const char *socket = o->service->control;
 
-	if (socket && !o->agent->stopping && access(socket, F_OK) == 0) {
-		DL_APPEND(o->agent->tasks, o);
-		o->grpc = grpc_call_text(o->agent->http, socket, GRPC_REMOVE_TASK, o->remove_task->task, span_sec(20), on_done, o);
+	if (socket && !o->service->stopping && access(socket, F_OK) == 0) {
+		DL_APPEND(o->service->tasks, o);
+		o->grpc =
+			grpc_call_text(o->service->http, socket, GRPC_REMOVE_TASK, o->remove_task->task, span_sec(20), on_done, o);
 		return;
 	}
 	err_set(&o->err, -1, "there is no swarm control socket on this host");
@@ -50,12 +51,14 @@ static void run(struct order *o) {
 
 const struct order_kind order_remove_task = {.message = &wire_remove_task_order_shape, .answer = &wire_nothing_shape};
 
-void remove_task_take(struct agent *agent, struct http_call *call) { order_take_custom(agent, call, &order_remove_task, run); }
+void remove_task_take(struct service *service, struct http_call *call) {
+	order_take_custom(service, call, &order_remove_task, run);
+}
 
-void remove_task_cancel_all(struct agent *agent) {
-	while (agent->tasks) {
-		struct order *o = agent->tasks;
-		DL_DELETE(agent->tasks, o);
+void remove_task_cancel_all(struct service *service) {
+	while (service->tasks) {
+		struct order *o = service->tasks;
+		DL_DELETE(service->tasks, o);
 		grpc_call_free(o->grpc);
 		err_set(&o->err, -1, "the agent is stopping");
 		order_refuse(o, 502, WIRE_OPEN);

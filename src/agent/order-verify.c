@@ -177,7 +177,7 @@ static void before_verify(struct order *o) {
 static void after_verify(struct order *o) {
 	for (size_t i = 0; i < o->answer.states.owners.n; i++)
 		o->answer.states.owners.v[i].contested =
-			keeper_is_contested(o->agent->keeper, o->values[i].network_id, &o->values[i].mac);
+			keeper_is_contested(o->service->keeper, o->values[i].network_id, &o->values[i].mac);
 }
 
 const struct order_kind order_verify = {.message = &wire_verify_order_shape,

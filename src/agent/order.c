@@ -45,7 +45,7 @@ static void answer(struct order *o) {
 static void work_order(void *job) {
 	struct order *o = job;
 	struct kernel *const kernels[] = {
-		[ORDER_CHANGES] = &o->agent->change_kernel, [ORDER_LOOKS] = &o->agent->look_kernel, [ORDER_ASKS] = NULL};
+		[ORDER_CHANGES] = &o->service->change_kernel, [ORDER_LOOKS] = &o->service->look_kernel, [ORDER_ASKS] = NULL};
 
 	o->kind->work(o, kernels[o->kind->queue]);
 }
@@ -64,9 +64,9 @@ static void done_order(void *job, bool ran) {
 
 static void run_order(struct order *o) {
 	struct queue *const queues[] = {
-		[ORDER_CHANGES] = o->agent->changes, [ORDER_LOOKS] = o->agent->looks, [ORDER_ASKS] = o->agent->asks};
+		[ORDER_CHANGES] = o->service->changes, [ORDER_LOOKS] = o->service->looks, [ORDER_ASKS] = o->service->asks};
 
-	if (o->agent->stopping) {
+	if (o->service->stopping) {
 		refuse_stopping(o);
 		return;
 	}
@@ -90,11 +90,12 @@ static int read_order(struct order *o, struct err *err) {
 	return r;
 }
 
-void order_take_custom(struct agent *agent, struct http_call *call, const struct order_kind *kind, void (*run)(struct order *o)) {
+void order_take_custom(struct service *service, struct http_call *call, const struct order_kind *kind,
+		       void (*run)(struct order *o)) {
 	struct order *o = xnew(struct order);
 	struct err err;
 
-	o->agent = agent;
+	o->service = service;
 	o->call = call;
 	o->kind = kind;
 	if (read_order(o, &err) < 0) {
@@ -108,8 +109,8 @@ void order_take_custom(struct agent *agent, struct http_call *call, const struct
 		admission_ask(o, kind == &order_confirm, run);
 }
 
-void order_take(struct agent *agent, struct http_call *call, const struct order_kind *kind) {
-	order_take_custom(agent, call, kind, run_order);
+void order_take(struct service *service, struct http_call *call, const struct order_kind *kind) {
+	order_take_custom(service, call, kind, run_order);
 }
 
 /* ---- confirm ---- */

@@ -3,9 +3,9 @@
 #ifndef AGENT_ORDER_H
 #define AGENT_ORDER_H
 
-#include "agent/agent.h"
 #include "agent/owner.h"
 #include "agent/rows.h"
+#include "agent/service.h"
 #include "http/server.h"
 
 struct order;
@@ -27,7 +27,7 @@ struct order_kind {
 };
 
 struct order {
-	struct agent *agent;
+	struct service *service;
 	struct http_call *call;
 	const struct order_kind *kind;
 	union {
@@ -66,10 +66,11 @@ struct order {
 void order_fail(struct order *o, unsigned status);
 
 /* Reads the call's body as the kind says, and sees to the rest. */
-void order_take(struct agent *agent, struct http_call *call, const struct order_kind *kind);
+void order_take(struct service *service, struct http_call *call, const struct order_kind *kind);
 /* The same for an order that is answered by the caller: NULL when it was refused and answered. run is called once it is admitted.
  */
-void order_take_custom(struct agent *agent, struct http_call *call, const struct order_kind *kind, void (*run)(struct order *o));
+void order_take_custom(struct service *service, struct http_call *call, const struct order_kind *kind,
+		       void (*run)(struct order *o));
 void order_free(struct order *o);
 
 /* Answers {"error": o->err, "code": code} and frees the order. */
@@ -79,9 +80,9 @@ extern const struct order_kind order_confirm, order_quarantine, order_owners, or
 	order_witness, order_remove_task;
 
 /* GET /v1/status, GET /v1/rows, POST /v1/remove-task. */
-void status_take(struct agent *agent, struct http_call *call);
-void rows_take(struct agent *agent, struct http_call *call);
-void remove_task_take(struct agent *agent, struct http_call *call);
-void remove_task_cancel_all(struct agent *agent);
+void status_take(struct service *service, struct http_call *call);
+void rows_take(struct service *service, struct http_call *call);
+void remove_task_take(struct service *service, struct http_call *call);
+void remove_task_cancel_all(struct service *service);
 
 #endif

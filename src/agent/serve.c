@@ -41,7 +41,7 @@ static const struct http_route routes[] = {
 };
 
 /* "http://address:port" as http_server_new wants it. */
-static int listen_on(struct agent *a, struct err *err) {
+static int listen_on(struct service *a, struct err *err) {
 	const struct agent_config *c = a->config;
 	CLEANUP_FREE char *listen = xasprintf("tcp://%s", strstr(c->listen, "://") + 3);
 	struct http_server_settings s = {
@@ -58,8 +58,8 @@ static int listen_on(struct agent *a, struct err *err) {
 	return http_server_new(a->loop, &s, &a->server, err);
 }
 
-static void set_up(struct agent *a, uv_loop_t *loop, const struct agent_config *c) {
-	*a = (struct agent){.loop = loop, .config = c};
+static void set_up(struct service *a, uv_loop_t *loop, const struct agent_config *c) {
+	*a = (struct service){.loop = loop, .config = c};
 	a->host_settings = (struct host_settings){
 		.engine = c->engine, .engine_pid = c->engine_pid, .netns_dir = c->netns_dir, .swarm_control = c->swarm_control};
 	a->change_kernel.settings = a->look_kernel.settings = &a->host_settings;
@@ -73,7 +73,7 @@ static void set_up(struct agent *a, uv_loop_t *loop, const struct agent_config *
 		strcpy(a->hostname, "?");
 }
 
-int agent_start(struct agent *a, uv_loop_t *loop, const struct agent_config *config, struct err *err) {
+int service_start(struct service *a, uv_loop_t *loop, const struct agent_config *config, struct err *err) {
 	int r;
 
 	set_up(a, loop, config);
@@ -85,7 +85,7 @@ int agent_start(struct agent *a, uv_loop_t *loop, const struct agent_config *con
 	return 0;
 }
 
-void agent_stop(struct agent *a) {
+void service_stop(struct service *a) {
 	a->stopping = true;
 	http_server_free(TAKE_PTR(a->server));
 	remove_task_cancel_all(a);
@@ -97,7 +97,7 @@ void agent_stop(struct agent *a) {
 	queue_close(TAKE_PTR(a->reads));
 }
 
-void agent_clear(struct agent *a) {
+void service_clear(struct service *a) {
 	keeper_free(TAKE_PTR(a->keeper));
 	kernel_clear(&a->change_kernel);
 	kernel_clear(&a->look_kernel);

@@ -2,12 +2,12 @@
 #ifndef AGENT_SERVE_H
 #define AGENT_SERVE_H
 
-#include "agent/agent.h"
+#include "agent/service.h"
 
 /* Begins to listen. config is borrowed. *a is to be stopped whatever comes back. */
-int agent_start(struct agent *a, uv_loop_t *loop, const struct agent_config *config, struct err *err);
-/* The loop must run until it is empty afterwards, then agent_clear. What is in the kernel stays there. */
-void agent_stop(struct agent *a);
-void agent_clear(struct agent *a);
+int service_start(struct service *s, uv_loop_t *loop, const struct agent_config *config, struct err *err);
+/* The loop must run until it is empty afterwards, then service_clear. What is in the kernel stays there. */
+void service_stop(struct service *s);
+void service_clear(struct service *s);
 
 #endif

@@ -18,7 +18,7 @@
 
 /* Owned by the timer's handle and by the job. */
 struct reading {
-	struct agent *agent;
+	struct service *service;
 	struct http_call *call; /* NULL: answered */
 	uv_timer_t timer;
 	struct wire_quarantine quarantine;
@@ -34,7 +34,7 @@ static void release(struct reading *r) {
 	free(r);
 }
 
-static void copy_identity(const struct agent *a, struct wire_status *s) {
+static void copy_identity(const struct service *a, struct wire_status *s) {
 	s->version = xstrdup(HEIR_VERSION);
 	s->instance = xstrdup(a->instance);
 	s->hostname = xstrdup(a->hostname);
@@ -46,7 +46,7 @@ static void copy_identity(const struct agent *a, struct wire_status *s) {
 
 /* quarantine_error: NULL, or why what is known of it is old. */
 static void answer(struct reading *r, const char *quarantine_error) {
-	const struct agent *a = r->agent;
+	const struct service *a = r->service;
 	struct wire_status s = {0};
 
 	copy_identity(a, &s);
@@ -81,10 +81,10 @@ static void work_read(void *job) {
 
 static void done_read(void *job, bool ran) {
 	struct reading *r = job;
-	struct wire_quarantine old = r->agent->quarantine;
+	struct wire_quarantine old = r->service->quarantine;
 
 	if (ran && r->result == 0) {
-		r->agent->quarantine = r->quarantine;
+		r->service->quarantine = r->quarantine;
 		r->quarantine = old;
 	}
 	if (r->call) {
@@ -94,22 +94,22 @@ static void done_read(void *job, bool ran) {
 	release(r);
 }
 
-void status_take(struct agent *agent, struct http_call *call) {
+void status_take(struct service *service, struct http_call *call) {
 	struct reading *r = xnew(struct reading);
 
-	r->agent = agent;
+	r->service = service;
 	r->call = call;
 	r->owners = 2;
-	(void)uv_timer_init(agent->loop, &r->timer); /* cannot fail */
+	(void)uv_timer_init(service->loop, &r->timer); /* cannot fail */
 	r->timer.data = r;
 	(void)uv_timer_start(&r->timer, on_timeout, PATIENCE_MS, 0);
-	queue_push(agent->reads, work_read, done_read, r);
+	queue_push(service->reads, work_read, done_read, r);
 }
 
 /* ---- rows ---- */
 
 struct listing {
-	struct agent *agent;
+	struct service *service;
 	struct http_call *call;
 	char *network;
 	const struct overlay *overlay;
@@ -188,7 +188,7 @@ static int list_overlay(struct listing *l, struct overlay *o) {
 
 static void work_list(void *job) {
 	struct listing *l = job;
-	struct kernel *kernel = &l->agent->look_kernel;
+	struct kernel *kernel = &l->service->look_kernel;
 
 	l->result = kernel_refresh(kernel, &l->err);
 	for (size_t i = 0; l->result == 0 && i < kernel->scene.n && !l->found; i++)
@@ -223,7 +223,7 @@ static void done_list(void *job, bool ran) {
 }
 
 /* The engine's names hold ten characters of an ID; less of it will not do. */
-void rows_take(struct agent *agent, struct http_call *call) {
+void rows_take(struct service *service, struct http_call *call) {
 	const char *network = http_call_query(call, "network");
 
 	if (!network || strlen(network) < 6) {
@@ -231,8 +231,8 @@ void rows_take(struct agent *agent, struct http_call *call) {
 		return;
 	}
 	struct listing *l = xnew(struct listing);
-	l->agent = agent;
+	l->service = service;
 	l->call = call;
 	l->network = xstrdup(network);
-	queue_push(agent->looks, work_list, done_list, l);
+	queue_push(service->looks, work_list, done_list, l);
 }

@@ -1,7 +1,7 @@
 /* Inside the agent: what its parts share. The loop's thread owns everything but the two kernels, each of which belongs to the jobs
  * of one queue. */
-#ifndef AGENT_AGENT_H
-#define AGENT_AGENT_H
+#ifndef AGENT_SERVICE_H
+#define AGENT_SERVICE_H
 
 #include "agent/host.h"
 #include "agent/queue.h"
@@ -30,7 +30,7 @@ struct kernel {
 int kernel_refresh(struct kernel *k, struct err *err);
 void kernel_clear(struct kernel *k);
 
-struct agent {
+struct service {
 	uv_loop_t *loop;
 	const struct agent_config *config;
 	struct host_settings host_settings;
