@@ -120,11 +120,14 @@ bench: all $(BENCH)
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(B)/heird $(DESTDIR)$(PREFIX)/sbin/heird
+	install -m 755 $(B)/heir-agent $(DESTDIR)$(PREFIX)/sbin/heir-agent
 	install -m 755 $(B)/heir $(DESTDIR)$(PREFIX)/bin/heir
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	sed 's#@SBIN@#$(PREFIX)/sbin#' packaging/heird.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/heird.service
+	for s in heird heir-agent; do \
+		sed 's#@SBIN@#$(PREFIX)/sbin#' packaging/$$s.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$s.service || exit 1; \
+	done
 
 clean:
 	rm -rf $(B)/obj $(B)/tests $(B)/asan $(B)/fuzzing $(LIB) $(PROGRAMS)
