@@ -419,16 +419,16 @@ static void watch_folder(struct keeper *k, const char *path) {
 }
 
 static void take_networks(struct keeper *k, const struct scan *s) {
-	struct service *a = k->service;
+	struct service *service = k->service;
 
-	strs_clear(&a->networks);
+	strs_clear(&service->networks);
 	for (struct watched *w = k->watched; w; w = w->next)
 		w->seen = false;
 	for (size_t i = 0; i < s->n; i++) {
 		struct watched *w = find_watched(k, s->found[i].network);
 		if (w)
 			w->seen = true;
-		strs_add_new(&a->networks, s->found[i].network);
+		strs_add_new(&service->networks, s->found[i].network);
 		if (s->found[i].watch)
 			watched_add(k, s->found[i].network, TAKE_PTR(s->found[i].watch));
 	}
@@ -439,17 +439,23 @@ static void take_networks(struct keeper *k, const struct scan *s) {
 	}
 }
 
-static void take_host(struct keeper *k, const struct scan *s) {
-	struct service *a = k->service;
-	bool changed = (a->host_error != NULL) != (s->error != NULL) || (s->error && strcmp(s->error, a->host_error) != 0);
+static bool is_news(const struct service *service, const struct scan *s) {
+	if (!s->error || !service->host_error)
+		return s->error || service->host_error || service->engine_pid != s->pid;
+	return strcmp(s->error, service->host_error) != 0;
+}
 
-	if (changed && s->error)
+static void take_host(struct keeper *k, const struct scan *s) {
+	struct service *service = k->service;
+	bool news = is_news(service, s);
+
+	if (news && s->error)
 		log_warning("scan", LOG_STR("error", s->error), LOG_STR("next", "tried again every two seconds"));
-	if (changed && !s->error)
+	else if (news)
 		log_info("scan", LOG_INT("engine_pid", s->pid), LOG_INT("networks", s->n), LOG_STR("namespaces", s->dir));
-	xstr_replace(&a->host_error, s->error);
-	xstr_replace(&a->control, s->control);
-	a->engine_pid = s->pid;
+	xstr_replace(&service->host_error, s->error);
+	xstr_replace(&service->control, s->control);
+	service->engine_pid = s->pid;
 }
 
 static void scan_free(struct scan *s) {

@@ -111,7 +111,8 @@ void rows_plan(const struct owner *owner, const struct site *site, const struct 
 		return;
 	}
 	plan_proxy_elsewhere(owner, &owner->ip, site, actual, ret);
-	plan_proxy_elsewhere(owner, &owner->ip6, site, actual, ret);
+	if (inventory_subnet(&site->overlay->inv, site->vxlan->master, &owner->ip6)) /* else IPv6 may be off there */
+		plan_proxy_elsewhere(owner, &owner->ip6, site, actual, ret);
 	plan_bridge_row_elsewhere(site, actual, ret);
 }
 

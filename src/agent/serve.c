@@ -41,69 +41,69 @@ static const struct http_route routes[] = {
 };
 
 /* "http://address:port" as http_server_new wants it. */
-static int listen_on(struct service *a, struct err *err) {
-	const struct agent_config *c = a->config;
+static int listen_on(struct service *service, struct err *err) {
+	const struct agent_config *c = service->config;
 	CLEANUP_FREE char *listen = xasprintf("tcp://%s", strstr(c->listen, "://") + 3);
 	struct http_server_settings s = {
 		.listen = listen,
 		.routes = routes,
 		.n_routes = sizeof(routes) / sizeof(routes[0]),
-		.user = a,
+		.user = service,
 		.idle_timeout = IDLE_TIMEOUT,
 		.stream_buffer = ROWS_MAX,
 		.body_limit = WIRE_BODY_MAX,
 		.tls = {.ca = c->tls_ca, .cert = c->tls_cert, .key = c->tls_key},
 	};
 
-	return http_server_new(a->loop, &s, &a->server, err);
+	return http_server_new(service->loop, &s, &service->server, err);
 }
 
-static void set_up(struct service *a, uv_loop_t *loop, const struct agent_config *c) {
-	*a = (struct service){.loop = loop, .config = c};
-	a->host_settings = (struct host_settings){
+static void set_up(struct service *service, uv_loop_t *loop, const struct agent_config *c) {
+	*service = (struct service){.loop = loop, .config = c};
+	service->host_settings = (struct host_settings){
 		.engine = c->engine, .engine_pid = c->engine_pid, .netns_dir = c->netns_dir, .swarm_control = c->swarm_control};
-	a->change_kernel.settings = a->look_kernel.settings = &a->host_settings;
-	a->changes = queue_new(loop);
-	a->looks = queue_new(loop);
-	a->asks = queue_new(loop);
-	a->reads = queue_new(loop);
-	a->keeper = keeper_new(a);
-	id_random(a->instance);
-	if (gethostname(a->hostname, sizeof(a->hostname) - 1) < 0)
-		strcpy(a->hostname, "?");
+	service->change_kernel.settings = service->look_kernel.settings = &service->host_settings;
+	service->changes = queue_new(loop);
+	service->looks = queue_new(loop);
+	service->asks = queue_new(loop);
+	service->reads = queue_new(loop);
+	service->keeper = keeper_new(service);
+	id_random(service->instance);
+	if (gethostname(service->hostname, sizeof(service->hostname) - 1) < 0)
+		strcpy(service->hostname, "?");
 }
 
-int service_start(struct service *a, uv_loop_t *loop, const struct agent_config *config, struct err *err) {
+int service_start(struct service *service, uv_loop_t *loop, const struct agent_config *config, struct err *err) {
 	int r;
 
-	set_up(a, loop, config);
-	if ((r = identity_load(config->state, &a->identity, err)) < 0)
+	set_up(service, loop, config);
+	if ((r = identity_load(config->state, &service->identity, err)) < 0)
 		return r;
-	if ((r = http_client_new(loop, &a->http, err)) < 0 || (r = listen_on(a, err)) < 0)
+	if ((r = http_client_new(loop, &service->http, err)) < 0 || (r = listen_on(service, err)) < 0)
 		return r;
-	keeper_scan(a->keeper);
+	keeper_scan(service->keeper);
 	return 0;
 }
 
-void service_stop(struct service *a) {
-	a->stopping = true;
-	http_server_free(TAKE_PTR(a->server));
-	remove_task_cancel_all(a);
-	http_client_free(TAKE_PTR(a->http));
-	keeper_close(a->keeper);
-	queue_close(TAKE_PTR(a->changes));
-	queue_close(TAKE_PTR(a->looks));
-	queue_close(TAKE_PTR(a->asks));
-	queue_close(TAKE_PTR(a->reads));
+void service_stop(struct service *service) {
+	service->stopping = true;
+	http_server_free(TAKE_PTR(service->server));
+	remove_task_cancel_all(service);
+	http_client_free(TAKE_PTR(service->http));
+	keeper_close(service->keeper);
+	queue_close(TAKE_PTR(service->changes));
+	queue_close(TAKE_PTR(service->looks));
+	queue_close(TAKE_PTR(service->asks));
+	queue_close(TAKE_PTR(service->reads));
 }
 
-void service_clear(struct service *a) {
-	keeper_free(TAKE_PTR(a->keeper));
-	kernel_clear(&a->change_kernel);
-	kernel_clear(&a->look_kernel);
-	wire_clear(&wire_envelope_shape, &a->identity);
-	wire_clear(&wire_quarantine_shape, &a->quarantine);
-	strs_clear(&a->networks);
-	free(a->control);
-	free(a->host_error);
+void service_clear(struct service *service) {
+	keeper_free(TAKE_PTR(service->keeper));
+	kernel_clear(&service->change_kernel);
+	kernel_clear(&service->look_kernel);
+	wire_clear(&wire_envelope_shape, &service->identity);
+	wire_clear(&wire_quarantine_shape, &service->quarantine);
+	strs_clear(&service->networks);
+	free(service->control);
+	free(service->host_error);
 }

@@ -34,30 +34,30 @@ static void release(struct reading *r) {
 	free(r);
 }
 
-static void copy_identity(const struct service *a, struct wire_status *s) {
+static void copy_identity(const struct service *service, struct wire_status *s) {
 	s->version = xstrdup(HEIR_VERSION);
-	s->instance = xstrdup(a->instance);
-	s->hostname = xstrdup(a->hostname);
-	s->manager = xstrdup_null(a->identity.manager);
-	s->cluster = xstrdup_null(a->identity.cluster);
-	s->epoch = a->identity.epoch;
-	s->engine_pid = a->engine_pid;
+	s->instance = xstrdup(service->instance);
+	s->hostname = xstrdup(service->hostname);
+	s->manager = xstrdup_null(service->identity.manager);
+	s->cluster = xstrdup_null(service->identity.cluster);
+	s->epoch = service->identity.epoch;
+	s->engine_pid = service->engine_pid;
 }
 
 /* quarantine_error: NULL, or why what is known of it is old. */
 static void answer(struct reading *r, const char *quarantine_error) {
-	const struct service *a = r->service;
+	const struct service *service = r->service;
 	struct wire_status s = {0};
 
-	copy_identity(a, &s);
-	strs_copy(&s.networks, &a->networks);
-	strs_copy(&s.quarantine.vteps, &a->quarantine.vteps);
-	for (size_t i = 0; i < a->quarantine.ports.n; i++)
-		wire_numbers_add(&s.quarantine.ports, a->quarantine.ports.v[i]);
-	keeper_report(a->keeper, &s);
-	s.swarm_control = a->control && access(a->control, F_OK) == 0;
-	if (a->host_error)
-		strs_add(&s.errors, a->host_error);
+	copy_identity(service, &s);
+	strs_copy(&s.networks, &service->networks);
+	strs_copy(&s.quarantine.vteps, &service->quarantine.vteps);
+	for (size_t i = 0; i < service->quarantine.ports.n; i++)
+		wire_numbers_add(&s.quarantine.ports, service->quarantine.ports.v[i]);
+	keeper_report(service->keeper, &s);
+	s.swarm_control = service->control && access(service->control, F_OK) == 0;
+	if (service->host_error)
+		strs_add(&s.errors, service->host_error);
 	if (quarantine_error)
 		strs_add(&s.errors, quarantine_error);
 	CLEANUP_JSON json_t *j = wire_encode(&wire_status_shape, &s);

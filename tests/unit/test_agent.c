@@ -447,6 +447,61 @@ static void without_a_control_socket_nothing_is_sent(void **state) {
 	assert_int_equal(b->outcome, AGENT_NOT_SENT);
 }
 
+/* A job that hangs in the kernel. */
+struct hung {
+	uv_sem_t let_go;
+	bool done;
+};
+
+static void hang(void *job) { uv_sem_wait(&((struct hung *)job)->let_go); }
+
+static void hung_done(void *job, bool ran) {
+	(void)ran;
+	((struct hung *)job)->done = true;
+}
+
+static void let_go(struct bed *b, struct hung *h) {
+	uv_sem_post(&h->let_go);
+	RUN_UNTIL(&b->loop, h->done);
+	uv_sem_destroy(&h->let_go);
+}
+
+static void status_answers_while_the_kernel_hangs(void **state) {
+	struct bed *b = *state;
+	struct hung changes = {.done = false}, looks = {.done = false}, reads = {.done = false};
+
+	uv_sem_init(&changes.let_go, 0);
+	uv_sem_init(&looks.let_go, 0);
+	uv_sem_init(&reads.let_go, 0);
+	queue_push(b->service.changes, hang, hung_done, &changes);
+	queue_push(b->service.looks, hang, hung_done, &looks);
+	ask_status(b);
+	assert_int_equal(b->status.errors.n, 0);
+	queue_push(b->service.reads, hang, hung_done, &reads);
+	ask_status(b);
+	assert_int_equal(b->status.errors.n, 1);
+	assert_string_equal(b->status.errors.v[0], "the quarantine could not be read in time: it is shown as it was");
+	let_go(b, &changes);
+	let_go(b, &looks);
+	let_go(b, &reads);
+}
+
+/* What waits at the end is answered, and nothing of it is done. */
+static void an_order_that_waits_is_refused_when_the_agent_stops(void **state) {
+	struct bed *b = *state;
+	struct hung changes = {.done = false};
+
+	uv_sem_init(&changes.let_go, 0);
+	queue_push(b->service.changes, hang, hung_done, &changes);
+	order_owner(b, OTHER_VTEP, NULL);
+	RUN_UNTIL(&b->loop, b->service.identity.manager != NULL);
+	uv_sem_post(&changes.let_go);
+	stop(b);
+	uv_sem_destroy(&changes.let_go);
+	assert_true(changes.done);
+	assert_false(own_row_is(b, OTHER_VTEP));
+}
+
 /* The quarantine and what is asked as a witness concern the host: here, a namespace that the tests have for themselves. */
 static bool enter_own_namespace(void) { return unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0; }
 
@@ -474,6 +529,8 @@ int main(void) {
 		T(the_quarantine_is_what_was_ordered_and_outlives_the_agent),
 		T(a_witness_tells_what_it_reaches_and_how),
 		T(without_a_control_socket_nothing_is_sent),
+		T(status_answers_while_the_kernel_hangs),
+		T(an_order_that_waits_is_refused_when_the_agent_stops),
 	};
 
 	const struct CMUnitTest skipped[] = {cmocka_unit_test(this_needs_root)};

@@ -228,6 +228,25 @@ static void the_device_is_the_one_of_the_addresss_subnet(void **state) {
 	bed_close(&b);
 }
 
+static void an_ipv6_address_is_told_where_the_overlay_has_ipv6(void **state) {
+	struct owner owner = owner_of(OTHER_VTEP, NULL);
+	struct bed b;
+
+	(void)state;
+	bed_open(&b);
+	owner.ip6 = netlab_ip("fd00:30::50");
+	struct rows_result *r = work(&b, ROWS_MEND, &owner);
+	expect(r, 2, true, NULL);
+	rows_results_free(r, 1);
+	netlab_do(b.lab.ns, "ip addr add fd00:30::1/64 dev br0 nodad");
+	r = work(&b, ROWS_MEND, &owner);
+	expect(r, 1, true, NULL);
+	rows_results_free(r, 1);
+	assert_lines(netlab_run(b.lab.ns, "ip -6 neigh show fd00:30::50 dev vxlan0 | sed 's/ *$//'"),
+		     "fd00:30::50 lladdr " MAC " PERMANENT\n");
+	bed_close(&b);
+}
+
 static void many_owners_share_one_look_at_their_overlay(void **state) {
 	enum { N = 2000 };
 	struct owner *owners = xnew_n(struct owner, N);
@@ -262,6 +281,7 @@ int main(void) {
 		cmocka_unit_test(of_an_earlier_run_only_a_targets_rows_are_known_as_ours),
 		cmocka_unit_test(an_overlay_that_is_not_joined_needs_nothing),
 		cmocka_unit_test(the_device_is_the_one_of_the_addresss_subnet),
+		cmocka_unit_test(an_ipv6_address_is_told_where_the_overlay_has_ipv6),
 		cmocka_unit_test(many_owners_share_one_look_at_their_overlay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
