@@ -3,6 +3,7 @@
 #include "agent/serve.h"
 #include "net/wire/agent-client.h"
 
+#include "certs.h"
 #include "overlaylab.h"
 #include "standin.h"
 
@@ -447,6 +448,33 @@ static void without_a_control_socket_nothing_is_sent(void **state) {
 	assert_int_equal(b->outcome, AGENT_NOT_SENT);
 }
 
+static void over_https_only_a_manager_with_a_certificate_is_obeyed(void **state) {
+	struct bed *b = *state;
+	char dir[] = CERTS_DIR;
+	struct err err;
+
+	certs_make(dir);
+	stop(b);
+	xstr_replace(&b->config.listen, "https://127.0.0.1:0");
+	b->config.tls_ca = xasprintf("%s/ca.pem", dir);
+	b->config.tls_cert = xasprintf("%s/server.pem", dir);
+	b->config.tls_key = xasprintf("%s/server.key", dir);
+	start(b); /* its client speaks plain HTTP */
+	order_owner(b, OTHER_VTEP, NULL);
+	RUN_UNTIL(&b->loop, b->done);
+	assert_int_not_equal(b->outcome, AGENT_OK);
+	CLEANUP_FREE char *url = xasprintf("https://127.0.0.1:%u", http_server_port(b->service.server));
+	CLEANUP_FREE char *cert = xasprintf("%s/client.pem", dir), *key = xasprintf("%s/client.key", dir);
+	struct http_tls tls = {.ca = b->config.tls_ca, .cert = cert, .key = key};
+	agent_free(b->agent);
+	assert_int_equal(agent_new(b->http, "h2", url, &tls, &b->agent, &err), 0);
+	set_identity(b, "m1", 1);
+	order_owner(b, OTHER_VTEP, NULL);
+	wait_ok(b);
+	assert_true(own_row_is(b, OTHER_VTEP));
+	certs_remove(dir);
+}
+
 /* A job that hangs in the kernel. */
 struct hung {
 	uv_sem_t let_go;
@@ -529,6 +557,7 @@ int main(void) {
 		T(the_quarantine_is_what_was_ordered_and_outlives_the_agent),
 		T(a_witness_tells_what_it_reaches_and_how),
 		T(without_a_control_socket_nothing_is_sent),
+		T(over_https_only_a_manager_with_a_certificate_is_obeyed),
 		T(status_answers_while_the_kernel_hangs),
 		T(an_order_that_waits_is_refused_when_the_agent_stops),
 	};

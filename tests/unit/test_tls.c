@@ -1,6 +1,7 @@
 /* The server's TLS: who has a certificate of the right CA, made for clients, is served; everybody else does not get through the
  * handshake. */
 #include "base/alloc.h"
+#include "certs.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "standin.h"
@@ -14,19 +15,6 @@
 
 #include <cmocka.h>
 
-/* ca signs server, client and wrong (a server's certificate); other signs stranger. */
-static const char make_files[] =
-	"set -e; cd %s\n"
-	"ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=$1 -keyout $1.key -out "
-	"$1.pem; }\n"
-	"sign() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=$2 -keyout $2.key -out $2.csr\n"
-	"  printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=%%s\\n' $3 >$2.ext\n"
-	"  openssl x509 -req -in $2.csr -CA $1.pem -CAkey $1.key -CAcreateserial -days 2 -extfile $2.ext -out $2.pem; }\n"
-	"{ ca ca; ca other; sign ca server serverAuth; sign ca client clientAuth; sign ca wrong serverAuth; sign other stranger "
-	"clientAuth; "
-	"} >log 2>&1 || { cat log; exit 1; }\n"
-	"echo rubbish >rubbish.pem\n";
-
 struct bed {
 	uv_loop_t loop;
 	struct http_client *client;
@@ -38,20 +26,18 @@ struct bed {
 	unsigned calls;
 };
 
-static char dir[] = "/tmp/heir-test-XXXXXX";
+static char dir[] = CERTS_DIR;
 
 static int make_all(void **state) {
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	CLEANUP_FREE char *script = xasprintf(make_files, dir);
-	assert_int_equal(system(script), 0);
+	certs_make(dir);
 	return 0;
 }
 
 static int remove_all(void **state) {
-	CLEANUP_FREE char *command = xasprintf("rm -r %s", dir);
 	(void)state;
-	return system(command);
+	certs_remove(dir);
+	return 0;
 }
 
 static char *file(const char *name) { return xasprintf("%s/%s", dir, name); }
