@@ -2,6 +2,7 @@
  */
 #include "agent/keeper.h"
 
+#include "agent/kept.h"
 #include "agent/rows.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -11,30 +12,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #define SCAN_MS 2000
 #define WATCH_BUFFER ((size_t)4 << 20)
-#define KEY_MAX (WIRE_ID_MAX + MAC_TEXT_MAX + 2)
-
-struct kept {
-	char key[KEY_MAX];
-	struct owner owner;
-	struct mono flips[KEEPER_FLIPS_MAX]; /* a ring of the last ones */
-	size_t n_flips;                      /* since the order */
-	bool contested;
-	struct mono logged;
-	size_t unlogged; /* repairs since */
-	UT_hash_handle hh;
-};
-
-/* A MAC or an address that some owner has: what an event must be about to matter. */
-struct interest {
-	struct ip ip; /* a MAC stands in it with the family AF_UNSPEC */
-	size_t n;
-	UT_hash_handle hh;
-};
 
 /* A namespace that is watched. */
 struct watched {
@@ -50,8 +31,7 @@ struct watched {
 
 struct keeper {
 	struct service *service;
-	struct kept *kept;
-	struct interest *interests;
+	struct kept_list owners;
 	struct watched *watched;
 	uv_timer_t timer;
 	uv_fs_event_t folder;
@@ -63,89 +43,18 @@ struct keeper {
 
 /* ---- the owners ---- */
 
-static void make_key(char key[KEY_MAX], const char *network_id, const struct mac *mac) {
-	char text[MAC_TEXT_MAX];
-	snprintf(key, KEY_MAX, "%s/%s", network_id, mac_format(mac, text));
-}
+void keeper_set(struct keeper *k, const struct owner *owner) { kept_set(&k->owners, owner); }
 
-static struct kept *find(const struct keeper *k, const char *network_id, const struct mac *mac) {
-	struct kept *found;
-	char key[KEY_MAX];
-
-	make_key(key, network_id, mac);
-	HASH_FIND_STR(k->kept, key, found);
-	return found;
-}
-
-static void interest_change(struct keeper *k, const struct ip *ip, int by) {
-	struct interest *found;
-
-	HASH_FIND(hh, k->interests, ip, sizeof(*ip), found);
-	if (!found) {
-		found = xnew(struct interest);
-		found->ip = *ip;
-		HASH_ADD(hh, k->interests, ip, sizeof(*ip), found);
-	}
-	found->n += (size_t)by;
-	if (found->n > 0)
-		return;
-	HASH_DEL(k->interests, found);
-	free(found);
-}
-
-static struct ip as_interest(const struct mac *mac) {
-	struct ip ip = {0};
-	memcpy(ip.bytes, mac->bytes, sizeof(mac->bytes));
-	return ip;
-}
-
-static void interests_change(struct keeper *k, const struct owner *owner, int by) {
-	struct ip mac = as_interest(&owner->mac);
-
-	if (!owner->watch)
-		return;
-	interest_change(k, &mac, by);
-	if (ip_is_set(&owner->ip))
-		interest_change(k, &owner->ip, by);
-	if (ip_is_set(&owner->ip6))
-		interest_change(k, &owner->ip6, by);
-}
-
-static bool is_of_interest(const struct keeper *k, const struct ip *ip) {
-	struct interest *found;
-
-	HASH_FIND(hh, k->interests, ip, sizeof(*ip), found);
-	return found != NULL;
-}
-
-void keeper_set(struct keeper *k, const struct owner *owner) {
-	keeper_forget(k, owner->network_id, &owner->mac);
-	struct kept *kept = xnew(struct kept);
-	make_key(kept->key, owner->network_id, &owner->mac);
-	kept->owner = owner_copy(owner);
-	HASH_ADD_STR(k->kept, key, kept);
-	interests_change(k, owner, 1);
-}
+void keeper_forget(struct keeper *k, const char *network_id, const struct mac *mac) { kept_forget(&k->owners, network_id, mac); }
 
 const struct owner *keeper_find(const struct keeper *k, const char *network_id, const struct mac *mac) {
-	const struct kept *kept = find(k, network_id, mac);
+	const struct kept *kept = kept_find(&k->owners, network_id, mac);
 	return kept ? &kept->owner : NULL;
 }
 
 bool keeper_is_contested(const struct keeper *k, const char *network_id, const struct mac *mac) {
-	const struct kept *kept = find(k, network_id, mac);
+	const struct kept *kept = kept_find(&k->owners, network_id, mac);
 	return kept && kept->contested;
-}
-
-void keeper_forget(struct keeper *k, const char *network_id, const struct mac *mac) {
-	struct kept *kept = find(k, network_id, mac);
-
-	if (!kept)
-		return;
-	interests_change(k, &kept->owner, -1);
-	HASH_DEL(k->kept, kept);
-	owner_clear(&kept->owner);
-	free(kept);
 }
 
 static void report_contested(const struct kept *kept, struct wire_status *status) {
@@ -162,10 +71,10 @@ static void report_contested(const struct kept *kept, struct wire_status *status
 }
 
 void keeper_report(const struct keeper *k, struct wire_status *status) {
-	status->owners = HASH_COUNT(k->kept);
+	status->owners = HASH_COUNT(k->owners.all);
 	status->repaired = k->repaired;
 	status->flips = k->flips;
-	for (const struct kept *kept = k->kept; kept; kept = kept->hh.next)
+	for (const struct kept *kept = k->owners.all; kept; kept = kept->hh.next)
 		if (kept->contested)
 			report_contested(kept, status);
 }
@@ -208,11 +117,8 @@ static void count_flip(struct keeper *k, struct kept *kept, struct mono now) {
 	char mac[MAC_TEXT_MAX];
 
 	k->flips++;
-	kept->flips[kept->n_flips++ % KEEPER_FLIPS_MAX] = now;
-	struct mono oldest = kept->flips[kept->n_flips % KEEPER_FLIPS_MAX]; /* zero until the ring is full */
-	if (kept->n_flips < KEEPER_FLIPS_MAX || mono_since(oldest, now).ns > span_sec(KEEPER_FLIPS_SECONDS).ns)
+	if (!kept_flip(kept, now))
 		return;
-	kept->contested = true;
 	log_error("contested", LOG_STR("network", kept->owner.network_id), LOG_STR("mac", mac_format(&kept->owner.mac, mac)),
 		  LOG_INT("flips", kept->n_flips), LOG_STR("next", "its rows are left alone until they are ordered again"));
 }
@@ -234,7 +140,7 @@ static void start_repair(struct keeper *k, struct watched *w, bool joined_now);
 
 static void account(struct keeper *k, const struct repair *r, struct mono now) {
 	for (size_t i = 0; i < r->n; i++) {
-		struct kept *kept = find(k, r->owners[i].network_id, &r->owners[i].mac);
+		struct kept *kept = kept_find(&k->owners, r->owners[i].network_id, &r->owners[i].mac);
 		if (!kept || r->results[i].changed == 0)
 			continue;
 		k->repaired++;
@@ -270,12 +176,12 @@ static void start_repair(struct keeper *k, struct watched *w, bool joined_now) {
 	memcpy(r->network, w->network, sizeof(r->network));
 	r->keeper = k;
 	r->joined_now = joined_now;
-	for (const struct kept *kept = k->kept; kept; kept = kept->hh.next)
+	for (const struct kept *kept = k->owners.all; kept; kept = kept->hh.next)
 		r->n += is_to_be_kept(kept, w->network);
 	r->owners = xnew_n(struct owner, r->n);
 	r->results = xnew_n(struct rows_result, r->n);
 	size_t n = 0;
-	for (const struct kept *kept = k->kept; kept; kept = kept->hh.next)
+	for (const struct kept *kept = k->owners.all; kept; kept = kept->hh.next)
 		if (is_to_be_kept(kept, w->network))
 			r->owners[n++] = owner_copy(&kept->owner);
 	if (n == 0) {
@@ -289,20 +195,17 @@ static void start_repair(struct keeper *k, struct watched *w, bool joined_now) {
 /* ---- watching ---- */
 
 static bool matters(const struct keeper *k, const struct watch_event *e) {
-	struct ip mac;
-
 	switch (e->kind) {
 	case WATCH_FDB:
-		mac = as_interest(&e->fdb.mac);
-		return is_of_interest(k, &mac);
+		return kept_interests_mac(&k->owners, &e->fdb.mac);
 	case WATCH_NEIGH:
-		return is_of_interest(k, &e->neigh.ip);
+		return kept_interests_ip(&k->owners, &e->neigh.ip);
 	case WATCH_LINK: /* a container came or went */
 	case WATCH_OVERRUN:
 	case WATCH_KIND_MAX:
 		break;
 	}
-	return k->interests != NULL;
+	return k->owners.interests != NULL;
 }
 
 static void on_event(void *arg, const struct watch_event *e) {
@@ -531,13 +434,10 @@ void keeper_close(struct keeper *k) {
 }
 
 void keeper_free(struct keeper *k) {
-	struct kept *kept, *next;
-
 	if (!k)
 		return;
 	assert(k->closed && k->handles == 0);
-	HASH_ITER (hh, k->kept, kept, next)
-		keeper_forget(k, kept->owner.network_id, &kept->owner.mac);
+	kept_clear(&k->owners);
 	free(k->folder_path);
 	free(k);
 }

@@ -1,16 +1,13 @@
 /* Who owns what, and that the kernel goes on saying so: the owners that were ordered, watches in their overlays' namespaces, and
  * repairs when somebody else changes a row that decides. An overlay that is joined later gets its owners' rows then.
  *
- * Two agents, or an agent and an engine, must not fight for ever: an owner whose rows were changed KEEPER_FLIPS_MAX times within a
- * minute is contested and left alone until the next order for it. */
+ * Two agents, or an agent and an engine, must not fight for ever: an owner whose rows were changed ten times within a minute is
+ * contested and left alone until the next order for it. */
 #ifndef AGENT_KEEPER_H
 #define AGENT_KEEPER_H
 
 #include "agent/owner.h"
 #include "agent/service.h"
-
-#define KEEPER_FLIPS_MAX 10
-#define KEEPER_FLIPS_SECONDS 60
 
 struct keeper *keeper_new(struct service *service);
 /* Nothing is kept from here on; handles close on the loop, and jobs of the queues end, before it may be freed. NULL is fine. */
