@@ -88,7 +88,7 @@ static bool has_joined(const struct resched *r, const struct world_node *n, cons
 }
 
 bool agents_is_observer(const struct resched *r, const struct world_node *n, const struct takeover *t) {
-	if (!is_live(n) || (t->from && strcmp(n->name, t->from) == 0 && !takeover_is_resumed(t)))
+	if (!is_live(n) || node_is_lost(r, n))
 		return false;
 	return (t->to && strcmp(n->name, t->to) == 0) || has_joined(r, n, t);
 }
