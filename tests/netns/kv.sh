@@ -37,15 +37,16 @@ store_start() {
 }
 
 # probe_stays HOST: the probe's container is left where it runs, so that the
-# host never drops the network: the engine then keeps a thread in the namespace
-# that is gone, and whatever call that thread serves reaches no store.
+# host never drops the network: the engine may then keep a thread in the
+# namespace that is gone, and a call which that thread serves reaches no store.
 probe_stays() {
 	[ "$overlay" = kv ] && [ "$(cli "$1" inspect "$probe-$1" \
 		--format '{{.State.Running}}' 2>/dev/null)" = true ]
 }
 
 # Emptying the hosts is not enough, for the same reason, and because an engine
-# that lost its power while it had endpoints does not join their network again.
+# that lost its power while it had endpoints does not join their network again
+# before another restart.
 store_lab_reset() {
 	remove_remains
 	rm -rf "${dir:?}"/store "${state:?}"/h*/data
