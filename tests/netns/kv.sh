@@ -49,7 +49,7 @@ probe_stays() {
 # before another restart.
 store_lab_reset() {
 	remove_remains
-	rm -rf "${dir:?}"/store "${state:?}"/h*/data
+	rm -rf "${dir:?}"/store "${state:?}"/h*/data "$state"/h*/agent.json
 	lab_build
 	stage reset
 }
