@@ -179,6 +179,15 @@ void heal(const char *host) {
 static char *state_path(const char *name) { return xasprintf("%s/build/lab/%s/heir/%s", self.root, self.lab, name); }
 static char *api_url(void) { return xasprintf("unix:///run/heir-lab/%s/heir.sock", self.lab); }
 
+static void write_engine(FILE *f, const struct heird_options *o, int host) {
+	bool agent = o->agents && !(o->agentless && atoi(o->agentless + 1) == host);
+
+	fprintf(f, "  - {name: h%d, url: \"tcp://10.99.0.1%d:2375\"", host, host);
+	if (agent)
+		fprintf(f, ", agent: {url: \"http://10.99.0.1%d:4460\"}", host);
+	fprintf(f, "}\n");
+}
+
 static void write_configuration(const struct heird_options *o) {
 	char *path CLEANUP_FREE = state_path("heird.yaml");
 	char *api CLEANUP_FREE = api_url();
@@ -193,8 +202,8 @@ static void write_configuration(const struct heird_options *o) {
 		fprintf(f, "heartbeat: {interval: 500ms, timeout: 500ms, failures: 3}\n");
 	fprintf(f, "engines:\n");
 	for (int i = 1; i <= 3; i++)
-		fprintf(f, "  - {name: h%d, url: \"tcp://10.99.0.1%d:2375\"}\n", i, i);
-	if (!o->no_control && !own)
+		write_engine(f, o, i);
+	if (!o->no_control && !own && !strstr(self.lab_options, "kv"))
 		fprintf(f, "swarm: {control: \"unix://%s\"}\n", control);
 	if (o->more)
 		fputs(o->more, f);
@@ -342,6 +351,16 @@ bool takeover_says(const char *container, const char *part) {
 	return strstr(json_str_or(t, "reason", ""), part) != NULL;
 }
 
+bool step_is(const char *container, const char *step, const char *outcome) {
+	json_t *t CLEANUP_JSON = takeover_newest(container), *list = json_object_get(t, "steps"), *j;
+	size_t i;
+
+	json_array_foreach (list, i, j)
+		if (strcmp(json_str_or(j, "name", ""), step) == 0 && strcmp(json_str_or(j, "outcome", ""), outcome) == 0)
+			return true;
+	return false;
+}
+
 size_t takeover_count(void) {
 	json_t *list CLEANUP_JSON = NULL;
 
@@ -368,6 +387,7 @@ static void show_evidence(void) {
 	char *containers CLEANUP_FREE =
 		xasprintf("for h in h1 h2 h3; do timeout 5 tests/netns/lab docker $h ps -a --format \"$h {{.ID}} {{.Names}} "
 			  "{{.Status}}\"; done");
+	char *agents CLEANUP_FREE = xasprintf("tail -n 8 $(ls build/lab/%s/h?/agent.log 2>/dev/null) </dev/null", self.lab);
 
 	printf("--- %s failed; heird's last lines:\n", self.scenario);
 	shell(last);
@@ -376,6 +396,8 @@ static void show_evidence(void) {
 		shell(heir_ls);
 	printf("--- containers:\n");
 	shell(containers);
+	printf("--- agents:\n");
+	shell(agents);
 	shell(keep);
 }
 

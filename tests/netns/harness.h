@@ -2,9 +2,10 @@
  * What the scenarios share: real engines, a real heird, a client, and questions to the kernel.
  *
  * A program is a list of scenarios that use one laboratory (see `lab help`): three hosts h1, h2 (swarm manager), h3 and the
- * overlays ov (10.20.0.0/16) and ov2 (10.21.0.0/16). It is reset between scenarios and removed at the end, however that
- * comes. The laboratory's name is $HEIR_LAB, else the program's name and the engine's version; $HEIR_ENGINE says which
- * engine; with $HEIR_KEEP it is left up. The first argument is a pattern of scenarios to run.
+ * overlays ov (10.20.0.0/16) and ov2 (10.21.0.0/16), where the program wants it with an agent on each host. It is reset between
+ * scenarios and removed at the end, however that comes. The laboratory's name is $HEIR_LAB, else the program's name and the
+ * engine's version; $HEIR_ENGINE says which engine; with $HEIR_KEEP it is left up. The first argument is a pattern of scenarios to
+ * run.
  *
  * Nothing here sleeps and hopes: wait_until() polls until its condition holds, and fails the scenario with what was waited
  * for when it does not within a deadline far beyond what an engine needs. Only what must *not* happen is watched for a time.
@@ -93,10 +94,12 @@ double time_of_cut(void);
 /* --- heird --- */
 
 struct heird_options {
-	const char *more;     /* lines added to the configuration; NULL */
-	const char *crash_at; /* HEIR_CRASH_AT; NULL */
-	bool slow;            /* the defaults' heartbeat, else one that is twice as fast */
-	bool no_control;      /* no control socket */
+	const char *more;      /* lines added to the configuration; NULL */
+	const char *crash_at;  /* HEIR_CRASH_AT; NULL */
+	bool slow;             /* the defaults' heartbeat, else one that is twice as fast */
+	bool no_control;       /* no control socket */
+	bool agents;           /* the hosts' agents, which the laboratory was to start */
+	const char *agentless; /* this host's is not named; NULL */
 };
 
 /* Starts it, on the state it left if it ran before in this scenario, and waits until it answers. NULL: no options. */
@@ -148,6 +151,9 @@ unsigned count_running(const char *name);
 /* Makes `spread` choose this host rather than the other: it has joined ov, and the other has more containers. */
 void prefer_target(const char *host, const char *other);
 
+/* Is there a row of that name with that outcome among its steps? */
+bool step_is(const char *container, const char *step, const char *outcome);
+
 /* A container named "client" that asks every address again and again, until the laboratory is reset. */
 void client_run(const char *host, const char *networks, const char *addresses);
 
@@ -173,5 +179,7 @@ void expect_returned(const struct web *stale, const struct web *owner);
 /* The address and MAC are in its namespace, and rows of `observer` point to its host. */
 void expect_in_kernel(const struct web *w);
 void expect_rows(const char *observer, const struct web *w);
+/* They do now. A host that has not joined the network has none. */
+bool rows_right(const char *observer, const struct web *w);
 
 #endif

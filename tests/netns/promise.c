@@ -190,9 +190,9 @@ double client_last(const char *ip, const struct web *w) { return span_of(ip, w).
 
 /* --- the kernel --- */
 
-static char *network_id(const char *name) { return lab("docker h2 network inspect --format '{{.Id}}' %s", name); }
+char *network_id(const char *name) { return lab("docker h2 network inspect --format '{{.Id}}' %s", name); }
 
-static void container_netns(const struct web *w, char path[static PATH_MAX]) {
+void container_netns(const struct web *w, char path[static PATH_MAX]) {
 	char *pid CLEANUP_FREE = lab("docker %s inspect --format '{{.State.Pid}}' %s", w->host, w->id);
 	struct kernel_error err;
 
@@ -242,17 +242,33 @@ static bool read_vtep(const char *host, const char *network, const char *mac, ch
 	return true;
 }
 
-static bool points_to(const char *host, const char *network, const char *mac, const char *vtep) {
+/* On its own host no row may send it elsewhere, on others there is one and it names the host. */
+static bool is_right(const char *observer, const struct web *w, const char *vtep) {
+	bool own = strcmp(observer, w->host) == 0;
+
+	return (own && *vtep == '\0') || strcmp(vtep, host_ip(w->host)) == 0;
+}
+
+static bool points_right(const char *host, const char *network, const char *mac, const struct web *w) {
 	char now[46];
 
 	if (!read_vtep(host, network, mac, now))
 		failed("%s has not joined network %s", host, network);
-	return strcmp(now, vtep) == 0;
+	return is_right(host, w, now);
+}
+
+bool rows_right(const char *observer, const struct web *w) {
+	for (size_t i = 0; i < w->n_nets; i++) {
+		char *network CLEANUP_FREE = network_id(w->nets[i].name);
+		char vtep[46];
+		if (read_vtep(observer, network, w->nets[i].mac, vtep) && !is_right(observer, w, vtep))
+			return false;
+	}
+	return true;
 }
 
 static double since_cut(void) { return time_of_cut() > 0 ? clock_now() - time_of_cut() : 0; }
 
-/* On its own host no row may send it elsewhere; on others there is one and it names the host. */
 void expect_rows(const char *observer, const struct web *w) {
 	bool own = strcmp(observer, w->host) == 0;
 
@@ -261,13 +277,13 @@ void expect_rows(const char *observer, const struct web *w) {
 		char before[46] = "";
 		if (!read_vtep(observer, network, w->nets[i].mac, before))
 			continue; /* nobody there uses it */
-		const char *want = own ? "" : host_ip(w->host);
+		const char *want = own ? "nowhere else" : host_ip(w->host);
+		bool was = is_right(observer, w, before);
 		char *what CLEANUP_FREE = xasprintf("%s: the row of %s on %s: %s, to become %s", observer, w->nets[i].mac,
 						    w->nets[i].name, before, want);
-		wait_until(what, points_to(observer, network, w->nets[i].mac, want));
-		note("%s: FDB row of %s (%s on %s) %s%s, %.1f s after the cut%s", observer, w->nets[i].mac, w->name,
-		     w->nets[i].name, own ? "is none" : "points to ", want, since_cut(),
-		     strcmp(before, want) == 0 ? " or before" : "");
+		wait_until(what, points_right(observer, network, w->nets[i].mac, w));
+		note("%s: FDB row of %s (%s on %s) points to %s, %.1f s after the cut%s", observer, w->nets[i].mac, w->name,
+		     w->nets[i].name, want, since_cut(), was ? " or before" : "");
 	}
 }
 

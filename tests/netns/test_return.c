@@ -6,16 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool steps_reached(const char *container, const char *step) {
-	json_t *t CLEANUP_JSON = takeover_newest(container), *list = json_object_get(t, "steps"), *j;
-	size_t i;
-
-	json_array_foreach (list, i, j)
-		if (strcmp(json_str_or(j, "name", ""), step) == 0 && strcmp(json_str_or(j, "outcome", ""), "ok") == 0)
-			return true;
-	return false;
-}
-
 static bool is_staged(const char *host) {
 	char *ids CLEANUP_FREE = lab("docker %s ps -aq --filter name='^/heir-'", host);
 	return *ids != '\0';
@@ -31,7 +21,7 @@ static void node_back_before_the_release_keeps_its_container(void) {
 	cut("h1");
 	wait_until("an operator is asked for evidence", takeover_is("web", "needs-operator"));
 	assert_true(takeover_says("web", "confirm-dead"));
-	assert_true(steps_reached("web", "stage"));
+	assert_true(step_is("web", "stage", "ok"));
 	assert_true(is_staged("h2") || is_staged("h3"));
 	heal("h1");
 	wait_until("it is rolled back", takeover_is("web", "rolled-back"));

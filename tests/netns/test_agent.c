@@ -1,0 +1,292 @@
+/* With an agent on every host: the fence is proven, rows need no gossip, and what fails of it is said and harmless. */
+#include "agents.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WEB "10.20.200.50"
+#define BYSTANDER "10.20.200.99"
+
+static const struct heird_options with_agents = {.agents = true};
+
+static struct web web_on_h1(void) {
+	prefer_target("h2", "h3");
+	return web_run("h1", "web", OPT_IN "--network ov --ip " WEB);
+}
+
+static void begin(const struct web *web, const struct heird_options *options) {
+	heird_start(options);
+	wait_ready(web);
+	agents_ready();
+}
+
+static void expect_proven(const char *container) {
+	json_t *t CLEANUP_JSON = takeover_newest(container);
+
+	assert_string_equal(json_str_or(t, "evidence", ""), "quarantined");
+	expect_no_warnings(container);
+	assert_true(step_is(container, "repair", "ok"));
+	assert_true(step_is(container, "verify", "ok"));
+}
+
+/* Nothing is waited for: when the takeover is done, this has been proven. */
+static void expect_right_at_once(const struct web *old) {
+	struct web moved;
+
+	wait_until("the takeover is done", takeover_is(old->name, "done"));
+	expect_proven(old->name);
+	assert_true(web_find("h2", old->name, &moved));
+	assert_true(rows_right("h2", &moved));
+	assert_true(rows_right("h3", &moved));
+	assert_true(drops("h2", "h1"));
+	assert_true(drops("h3", "h1"));
+}
+
+static bool runs(const struct web *w) {
+	return lab_try("docker %s container inspect --format '{{.State.Running}}' %s | grep -q true", w->host, w->id) == 0;
+}
+
+/* Whoever sees the quarantine gone finds the stale copy put away. */
+static void expect_lifted_last(const struct web *stale) {
+	wait_until("the quarantine of h1 is lifted on h2", !drops("h2", "h1"));
+	assert_false(runs(stale));
+	expect_no_quarantine();
+}
+
+static bool log_tells_in_order(const char *first, const char *second) {
+	json_t *list CLEANUP_JSON = heir("log"), *j;
+	size_t i, at_first = 0, at_second = 0;
+
+	json_array_foreach (list, i, j) {
+		const char *detail = json_str_or(j, "detail", "");
+		at_first = !at_first && strcmp(detail, first) == 0 ? i + 1 : at_first;
+		at_second = !at_second && strcmp(detail, second) == 0 ? i + 1 : at_second;
+	}
+	return at_first && at_second && at_first < at_second;
+}
+
+static void takeover_is_proven_by_every_kernel_and_the_return_undoes_it(void) {
+	client_run("h3", "--network ov", WEB " " BYSTANDER);
+	const struct web web = web_on_h1(), bystander = web_run("h1", "bystander", "--network ov --ip " BYSTANDER);
+
+	begin(&web, &with_agents);
+	wait_ready(&bystander);
+	cut("h1");
+	expect_right_at_once(&web);
+	const struct web moved = expect_moved(&web);
+	heal("h1");
+	expect_lifted_last(&web);
+	expect_returned(&web, &moved);
+	assert_true(log_tells_in_order("cut off in its host's kernel", "removed"));
+	expect_rows("h1", &moved);
+	expect_rows("h2", &moved);
+	expect_rows("h3", &moved);
+	wait_until("the client hears the bystander again", client_hears(BYSTANDER, &bystander));
+	expect_rows("h3", &bystander);
+	assert_int_equal(takeover_count(), 1);
+}
+
+/* The manager is away meanwhile: what the kernels drop needs nobody. */
+static void stale_container_that_keeps_sending_is_heard_by_nobody(void) {
+	struct capture on_h2, on_h3, on_h1;
+
+	client_run("h3", "--network ov", WEB);
+	prefer_target("h2", "h3");
+	struct web client, ear = web_run("h2", "ear", "--network ov");
+	assert_true(web_find("h3", "client", &client));
+	const struct web voice = voice_run("h1", OPT_IN "--network ov --ip " WEB, client.nets[0].ip, ear.nets[0].ip);
+	capture_begin(&on_h1, &voice);
+	capture_begin(&on_h2, &ear);
+	capture_begin(&on_h3, &client);
+	wait_until("the voice is heard on h2 and h3", capture_count(&on_h2, &voice) && capture_count(&on_h3, &voice));
+	begin(&voice, &with_agents);
+	cut("h1");
+	const struct web moved = expect_moved(&voice);
+	expect_proven("voice");
+	size_t sent = capture_count(&on_h1, &voice), h2 = capture_count(&on_h2, &voice), h3 = capture_count(&on_h3, &voice);
+	wait_until("the replacement is heard", capture_count(&on_h2, &moved) && capture_count(&on_h3, &moved));
+	heird_kill();
+	heal("h1");
+	keeps_holding(6, "nobody hears the stale one", capture_count(&on_h2, &voice) == h2 && capture_count(&on_h3, &voice) == h3);
+	wait_until("it does send", capture_count(&on_h1, &voice) > sent + 20);
+	heird_start(&with_agents);
+	expect_returned(&voice, &moved);
+	expect_no_quarantine();
+	keeps_holding(3, "nobody hears the stale one", capture_count(&on_h2, &voice) == h2 && capture_count(&on_h3, &voice) == h3);
+	note("of the stale one %zu frames were sent and none was received after the cut", capture_count(&on_h1, &voice) - sent);
+	capture_end(&on_h1);
+	capture_end(&on_h2);
+	capture_end(&on_h3);
+}
+
+static int64_t repairs_of(const char *host) {
+	json_t *status CLEANUP_JSON = status_of_agent(host);
+	return json_int_or(status, "repaired", -1);
+}
+
+/* 100,000 changes in the namespace of ov, and a poisoned row amidst them. */
+static void flood(const char *observer, const struct web *w, const char *wrong) {
+	static const char events[] =
+		"sh -c \"awk 'BEGIN { for (i = 0; i < 25000; i++) { a = sprintf(\\\"10.20.%d.%d\\\", 100 + i / 250, "
+		"i % 250 + 1); printf \\\"neigh replace %s lladdr 02:00:00:00:00:01 dev vxlan0 nud "
+		"permanent\\\\nneigh del %s dev vxlan0\\\\n\\\", a, a } }' | ip -force -batch - >/dev/null\"";
+
+	in_overlay(observer, events);
+	poison(observer, w, wrong);
+	in_overlay(observer, events);
+}
+
+static void poisoned_row_is_repaired_also_amidst_a_flood_of_events(void) {
+	client_run("h3", "--network ov", WEB);
+	const struct web web = web_on_h1();
+
+	begin(&web, &with_agents);
+	cut("h1");
+	const struct web moved = expect_moved(&web);
+	int64_t before = repairs_of("h3");
+	poison("h3", &moved, "h1");
+	wait_for(20, "the row is right again", rows_right("h3", &moved));
+	wait_until("the repair is counted", repairs_of("h3") > before);
+	heird_kill(); /* the agent alone */
+	before = repairs_of("h3");
+	flood("h3", &moved, "h1");
+	wait_for(20, "the row is right again", rows_right("h3", &moved));
+	assert_true(repairs_of("h3") > before);
+	lab_do("agent h3 hang"); /* more than its socket holds */
+	flood("h3", &moved, "h1");
+	assert_false(rows_right("h3", &moved));
+	lab_do("agent h3 wake");
+	wait_for(20, "the row is right again", rows_right("h3", &moved));
+}
+
+static void without_an_agent_on_one_host_the_takeover_is_done_and_says_so(void) {
+	client_run("h3", "--network ov", WEB);
+	const struct web web = web_on_h1();
+
+	heird_start(&(struct heird_options){.agents = true, .agentless = "h3"});
+	wait_ready(&web);
+	wait_until("the other agents are ok", agent_is("h1", "ok") && agent_is("h2", "ok") && agent_is("h3", "none"));
+	cut("h1");
+	const struct web moved = expect_moved(&web);
+	assert_true(evidence_is("web", "presumed"));
+	assert_true(takeover_warns("web", "h3"));
+	heal("h1");
+	expect_returned(&web, &moved);
+	expect_no_quarantine();
+}
+
+static void hung_agent_holds_nothing_up_and_catches_up_when_it_wakes(void) {
+	client_run("h3", "--network ov", WEB);
+	const struct web web = web_on_h1();
+
+	begin(&web, &with_agents);
+	lab_do("agent h3 hang");
+	wait_until("it is known to be silent", agent_is("h3", "unreachable"));
+	cut("h1");
+	const struct web moved = expect_moved(&web);
+	assert_true(evidence_is("web", "presumed"));
+	assert_true(takeover_warns("web", "h3"));
+	assert_false(drops("h3", "h1"));
+	lab_do("agent h3 wake");
+	wait_until("h3 drops what comes from h1", drops("h3", "h1"));
+	heal("h1");
+	expect_returned(&web, &moved);
+	expect_no_quarantine();
+}
+
+static bool agent_reports_quarantine(const char *host, const char *of) {
+	json_t *status CLEANUP_JSON = status_of_agent(host), *list = json_at(status, "quarantine.vteps"), *j;
+	size_t i;
+
+	json_array_foreach (list, i, j)
+		if (strcmp(json_string_value(j), host_ip(of)) == 0)
+			return true;
+	return false;
+}
+
+static void confirm_another_manager(const char *host) {
+	lab_do("manager curl -fsS -X POST -d '{\"manager\":\"another\",\"cluster\":\"lab\",\"epoch\":99}' "
+	       "http://%s:4460/v1/confirm",
+	       host_ip(host));
+}
+
+static void quarantine_outlives_its_agent_and_another_manager_is_noticed(void) {
+	client_run("h3", "--network ov", WEB);
+	const struct web web = web_on_h1();
+
+	begin(&web, &with_agents);
+	cut("h1");
+	const struct web moved = expect_moved(&web);
+	lab_do("agent h3 kill");
+	assert_true(drops("h3", "h1"));
+	wait_until("h3's agent is missed", agent_is("h3", "unreachable"));
+	lab_do("agent h3 up");
+	assert_true(drops("h3", "h1"));
+	assert_true(agent_reports_quarantine("h3", "h1"));
+	wait_until("h3's agent is back", agent_is("h3", "ok"));
+	confirm_another_manager("h3");
+	wait_until("h3's agent obeys another", agent_is("h3", "stale-epoch"));
+	json_t *said CLEANUP_JSON = heir("node confirm-manager h3");
+	assert_non_null(said);
+	wait_until("h3's agent obeys again", agent_is("h3", "ok"));
+	heal("h1");
+	expect_returned(&web, &moved);
+	expect_no_quarantine();
+}
+
+static void manager_killed_between_quarantine_and_release_finishes_both(void) {
+	client_run("h3", "--network ov", WEB);
+	const struct web web = web_on_h1();
+
+	begin(&web, &(struct heird_options){.agents = true, .crash_at = "release:before"});
+	cut("h1");
+	heird_wait_crash();
+	assert_true(drops("h2", "h1"));
+	assert_true(drops("h3", "h1"));
+	heird_start(&with_agents);
+	const struct web moved = expect_moved(&web);
+	expect_proven("web");
+	assert_int_equal(takeover_count(), 1);
+	heal("h1");
+	expect_returned(&web, &moved);
+	expect_no_quarantine();
+}
+
+static bool node_says(const char *node, const char *part) {
+	json_t *j CLEANUP_JSON = heir("node inspect %s", node);
+	return strstr(json_str_or(j, "reason", ""), part) != NULL;
+}
+
+static void host_that_only_the_manager_does_not_reach_is_left_alone(void) {
+	client_run("h3", "--network ov", WEB);
+	const struct web web = web_on_h1();
+
+	begin(&web, &with_agents);
+	lab_do("manager nft 'add table inet cutoff; add chain inet cutoff in { type filter hook input priority 0; }; "
+	       "add chain inet cutoff out { type filter hook output priority 0; }; "
+	       "add rule inet cutoff in ip saddr 10.99.0.11 drop; add rule inet cutoff out ip daddr 10.99.0.11 drop'");
+	note("h1 is out of the manager's reach");
+	wait_until("heird says that others reach it", node_says("h1", "h2") || node_says("h1", "h3"));
+	keeps_holding(8, "nothing is taken over", takeover_count() == 0 && client_hears(WEB, &web));
+	assert_false(drops("h2", "h1") || drops("h3", "h1"));
+	lab_do("manager nft delete table inet cutoff");
+	wait_until("h1 is alive again", node_is("h1", "alive"));
+	assert_int_equal(takeover_count(), 0);
+}
+
+int main(int argc, char **argv) {
+	static const struct scenario scenarios[] = {
+		SCENARIO(takeover_is_proven_by_every_kernel_and_the_return_undoes_it),
+		SCENARIO(stale_container_that_keeps_sending_is_heard_by_nobody),
+		SCENARIO(poisoned_row_is_repaired_also_amidst_a_flood_of_events),
+		SCENARIO(without_an_agent_on_one_host_the_takeover_is_done_and_says_so),
+		SCENARIO(hung_agent_holds_nothing_up_and_catches_up_when_it_wakes),
+		SCENARIO(quarantine_outlives_its_agent_and_another_manager_is_noticed),
+		SCENARIO(manager_killed_between_quarantine_and_release_finishes_both),
+		SCENARIO(host_that_only_the_manager_does_not_reach_is_left_alone),
+	};
+	return SCENARIOS_RUN(argc, argv, scenarios, "26.1", "--agents");
+}
