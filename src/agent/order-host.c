@@ -106,8 +106,20 @@ static void after_quarantine(struct order *o) {
 	copy_quarantine(known, &o->answer.quarantine);
 }
 
+static bool is_late(struct order *o) {
+	static const char subject[] = "quarantine";
+	struct sequence *s = &o->service->sequence;
+	int64_t epoch = o->envelope->epoch, order = o->quarantine->order;
+
+	if (sequence_is_late(s, epoch, subject, order))
+		return true;
+	sequence_note(s, epoch, subject, order);
+	return false;
+}
+
 const struct order_kind order_quarantine = {.message = &wire_quarantine_order_shape,
 					    .answer = &wire_quarantine_shape,
+					    .is_late = is_late,
 					    .work = work_quarantine,
 					    .after = after_quarantine};
 

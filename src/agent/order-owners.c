@@ -93,8 +93,40 @@ static void work_owners(struct order *o, struct kernel *kernel) {
 	rows_results_free(results, o->n_values);
 }
 
-const struct order_kind order_owners = {
-	.message = &wire_owners_order_shape, .answer = &wire_owner_states_shape, .before = before_owners, .work = work_owners};
+static char *subject_of(const char *network_id, const char *mac) { return xasprintf("%s/%s", network_id, mac); }
+
+static bool is_about_late(const struct order *o, const char *network_id, const char *mac) {
+	char *subject CLEANUP_FREE = subject_of(network_id, mac);
+	return sequence_is_late(&o->service->sequence, o->envelope->epoch, subject, o->owners->order);
+}
+
+static void note(struct order *o, const char *network_id, const char *mac) {
+	char *subject CLEANUP_FREE = subject_of(network_id, mac);
+	sequence_note(&o->service->sequence, o->envelope->epoch, subject, o->owners->order);
+}
+
+/* One of them is enough: what the others are is told again. */
+static bool is_late(struct order *o) {
+	const struct wire_owners_order *order = o->owners;
+
+	for (size_t i = 0; i < order->owners.n; i++)
+		if (is_about_late(o, order->owners.v[i].network_id, order->owners.v[i].mac))
+			return true;
+	for (size_t i = 0; i < order->forget.n; i++)
+		if (is_about_late(o, order->forget.v[i].network_id, order->forget.v[i].mac))
+			return true;
+	for (size_t i = 0; i < order->owners.n; i++)
+		note(o, order->owners.v[i].network_id, order->owners.v[i].mac);
+	for (size_t i = 0; i < order->forget.n; i++)
+		note(o, order->forget.v[i].network_id, order->forget.v[i].mac);
+	return false;
+}
+
+const struct order_kind order_owners = {.message = &wire_owners_order_shape,
+					.answer = &wire_owner_states_shape,
+					.is_late = is_late,
+					.before = before_owners,
+					.work = work_owners};
 
 /* ---- announce ---- */
 

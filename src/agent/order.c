@@ -70,6 +70,11 @@ static void run_order(struct order *o) {
 		refuse_stopping(o);
 		return;
 	}
+	if (o->kind->is_late && o->kind->is_late(o)) {
+		err_set(&o->err, -1, "a newer order about the same was obeyed");
+		order_refuse(o, 409, WIRE_LATE);
+		return;
+	}
 	if (o->kind->before)
 		o->kind->before(o);
 	if (o->kind->work)

@@ -20,7 +20,8 @@ struct order_kind {
 	const struct wire_shape *message, *answer; /* answer: &wire_nothing_shape for {} */
 	bool anonymous;                            /* without an envelope; else the message's struct begins with one */
 	enum order_queue queue;
-	void (*before)(struct order *o); /* on the loop, when it is admitted; may be NULL */
+	bool (*is_late)(struct order *o); /* on the loop, when it is admitted: a newer one about the same was obeyed; may be NULL */
+	void (*before)(struct order *o);  /* on the loop, when it is admitted; may be NULL */
 	void (*work)(struct order *o,
 		     struct kernel *kernel); /* on the pool; NULL: there is nothing to wait for. kernel is NULL for ORDER_ASKS */
 	void (*after)(struct order *o);      /* on the loop, before it is answered; may be NULL */

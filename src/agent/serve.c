@@ -99,6 +99,7 @@ void service_stop(struct service *service) {
 
 void service_clear(struct service *service) {
 	keeper_free(TAKE_PTR(service->keeper));
+	sequence_clear(&service->sequence);
 	kernel_clear(&service->change_kernel);
 	kernel_clear(&service->look_kernel);
 	wire_clear(&wire_envelope_shape, &service->identity);

@@ -6,6 +6,7 @@
 #include "agent/host.h"
 #include "agent/queue.h"
 #include "agent/scene.h"
+#include "agent/sequence.h"
 #include "base/id.h"
 #include "base/strs.h"
 #include "config/agent.h"
@@ -43,6 +44,7 @@ struct service {
 	struct kernel change_kernel, look_kernel;
 	struct keeper *keeper;
 	struct wire_envelope identity; /* manager NULL: nobody yet */
+	struct sequence sequence;      /* of the orders obeyed */
 	struct admission *admission;   /* the write under way, or NULL */
 	struct order *tasks;           /* that the swarm manager was asked to remove */
 	bool stopping;

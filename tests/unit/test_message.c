@@ -24,9 +24,11 @@ struct sample {
 static const struct sample samples[] = {
 	{"confirm", &wire_confirm_order_shape, "{\"cluster\":\"prod\",\"epoch\":3,\"manager\":\"m1\"}"},
 	{"quarantine", &wire_quarantine_order_shape,
-	 "{\"cluster\":\"prod\",\"epoch\":3,\"manager\":\"m1\",\"ports\":[4789,4790],\"vteps\":[\"10.99.0.11\",\"fd00::1\"]}"},
+	 "{\"cluster\":\"prod\",\"epoch\":3,\"manager\":\"m1\",\"order\":7,\"ports\":[4789,4790],\"vteps\":[\"10.99.0.11\",\"fd00::"
+	 "1\"]}"},
 	{"owners", &wire_owners_order_shape,
 	 "{\"cluster\":\"prod\",\"epoch\":3,\"forget\":[{\"mac\":\"02:42:0a:14:00:33\",\"network_id\":\"abc\"}],\"manager\":\"m1\","
+	 "\"order\":8,"
 	 "\"owners\":[{\"ip\":\"10.20.0.50\",\"ip6\":\"fd00::5\",\"local\":\"0123456789ab\",\"mac\":\"02:42:0a:14:00:32\","
 	 "\"network_id\":\"9kbo\",\"vtep\":\"10.99.0.12\",\"watch\":true}]}"},
 	{"verify", &wire_verify_order_shape,

@@ -18,6 +18,7 @@ struct agent {
 	bool tls;
 	struct http_tls files; /* owned strings */
 	struct wire_envelope identity;
+	int64_t orders; /* given so far */
 	struct agent_call *calls;
 };
 
@@ -38,6 +39,7 @@ struct op {
 	void (*give)(struct agent_result *result, union answer *what); /* NULL with answer NULL */
 	size_t (*count)(const union answer *what);                     /* NULL: the answer is no list */
 	bool anonymous;                                                /* no envelope */
+	bool numbered;                                                 /* the agent may refuse an older one */
 	bool gone_is_ok;
 };
 
@@ -84,9 +86,13 @@ static const struct op op_status = {
 	.path = "/v1/status", .seconds = 5, .answer = &wire_status_shape, .give = give_status, .anonymous = true};
 static const struct op op_confirm = {.path = "/v1/confirm", .seconds = 5};
 static const struct op op_quarantine = {
-	.path = "/v1/quarantine", .seconds = 10, .answer = &wire_quarantine_shape, .give = give_quarantine};
-static const struct op op_owners = {
-	.path = "/v1/owners", .seconds = 15, .answer = &wire_owner_states_shape, .give = give_states, .count = count_states};
+	.numbered = true, .path = "/v1/quarantine", .seconds = 10, .answer = &wire_quarantine_shape, .give = give_quarantine};
+static const struct op op_owners = {.numbered = true,
+				    .path = "/v1/owners",
+				    .seconds = 15,
+				    .answer = &wire_owner_states_shape,
+				    .give = give_states,
+				    .count = count_states};
 static const struct op op_verify = {
 	.path = "/v1/verify", .seconds = 15, .answer = &wire_verified_shape, .give = give_states, .count = count_states};
 static const struct op op_isolate = {
@@ -354,6 +360,8 @@ static struct agent_call *start(struct agent *a, const struct op *op, json_t *or
 		CLEANUP_JSON json_t *envelope = wire_encode(&wire_envelope_shape, &a->identity);
 		json_object_update(body, envelope);
 	}
+	if (body && op->numbered)
+		json_object_set_new(body, "order", json_integer(++a->orders));
 	text = body ? json_text(body) : NULL;
 	nothing.ctx = call;
 	if (is_possible(call, text))

@@ -108,6 +108,7 @@ SHAPE(wire_quarantine, wire_quarantine);
 static const struct wire_field wire_quarantine_order_fields[] = {
 	INLINE(wire_quarantine_order, envelope, wire_envelope_shape),
 	INLINE(wire_quarantine_order, wanted, wire_quarantine_shape),
+	FIELD(wire_quarantine_order, order, WIRE_INT, .low = 0, .high = INT64_MAX),
 	END,
 };
 SHAPE(wire_quarantine_order, wire_quarantine_order);
@@ -116,6 +117,7 @@ static const struct wire_field wire_owners_order_fields[] = {
 	INLINE(wire_owners_order, envelope, wire_envelope_shape),
 	LIST(wire_owners_order, owners, owner_shape, REQUIRED),
 	LIST(wire_owners_order, forget, endpoint_shape),
+	FIELD(wire_owners_order, order, WIRE_INT, .low = 0, .high = INT64_MAX),
 	END,
 };
 SHAPE(wire_owners_order, wire_owners_order);

@@ -24,6 +24,7 @@
 /* Codes of refusals. */
 #define WIRE_STALE_EPOCH "stale-epoch"     /* 409: epoch is the newest that the agent has seen */
 #define WIRE_OTHER_MANAGER "other-manager" /* 409: manager is whom the agent obeys */
+#define WIRE_LATE "late"                   /* 409: a newer order about the same was obeyed */
 #define WIRE_GONE "gone"                   /* 404: there is no such task (any more) */
 #define WIRE_NO_SOCKET "no-socket"         /* 503: nothing was done */
 #define WIRE_OPEN "open"                   /* 502: it may have been done */
@@ -70,6 +71,7 @@ struct wire_confirm_order {
 struct wire_quarantine_order {
 	struct wire_envelope envelope;
 	struct wire_quarantine wanted;
+	int64_t order; /* counted up by the manager; an older one that arrives late is refused (WIRE_LATE). 0: not numbered */
 };
 
 /* An address and where it lives. */
@@ -97,6 +99,7 @@ struct wire_owners_order {
 		struct wire_endpoint *v;
 		size_t n;
 	} forget;
+	int64_t order; /* as above, for each of the owners */
 };
 
 struct wire_probe {
