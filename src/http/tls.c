@@ -35,6 +35,7 @@ static int read_file(const char *path, char **ret, struct err *err) {
 }
 
 static gnutls_datum_t datum_of(char *text) {
+	assert(text); /* it was read */
 	return (gnutls_datum_t){.data = (unsigned char *)text, .size = (unsigned)strlen(text)};
 }
 
