@@ -30,6 +30,12 @@ static void adopt_quarantine(struct resched *r, const struct strs *vteps) {
 			n->quarantined = true;
 }
 
+/* What it saw before it fell silent is no news. */
+static void forget_sightings(struct resched *r, const char *by) {
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		strs_remove(&n->seen_by, by);
+}
+
 void resched_agent(struct resched *r, const char *node, const struct agent_report *report) {
 	struct world_node *n = world_node(&r->world, node);
 
@@ -51,6 +57,8 @@ void resched_agent(struct resched *r, const char *node, const struct agent_repor
 		a->quarantine_known = true;
 		adopt_quarantine(r, report->quarantine);
 	}
+	if (report->state != NODE_AGENT_OK)
+		forget_sightings(r, node);
 	r->world_changed |= changed;
 }
 

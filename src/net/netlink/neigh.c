@@ -58,7 +58,7 @@ struct dump {
 
 static int dump_row(void *arg, const struct nlmsghdr *m, struct err *err) {
 	const struct dump *d = arg;
-	struct neigh_row row;
+	struct neigh_row row = {0};
 
 	if (!m)
 		return d->fn(d->arg, NULL, err);
