@@ -122,7 +122,7 @@ static int take_header(struct fdb_row *row, const struct nlmsghdr *m, struct err
 }
 
 int fdb_parse(const struct nlmsghdr *m, struct fdb_row *ret, struct err *err) {
-	struct fdb_row row;
+	struct fdb_row row = {0};
 	const struct nlattr *a;
 	bool has_mac = false;
 
@@ -149,7 +149,7 @@ struct dump {
 
 static int dump_row(void *arg, const struct nlmsghdr *m, struct err *err) {
 	const struct dump *d = arg;
-	struct fdb_row row;
+	struct fdb_row row = {0};
 
 	if (!m)
 		return d->fn(d->arg, NULL, err);

@@ -162,7 +162,7 @@ static int set_up(int fd, bool ip6) {
 }
 
 static bool is_reply(const uint8_t *data, size_t n, bool ip6, const struct echo *request) {
-	struct echo e;
+	struct echo e = {0};
 	size_t at = !ip6 && n > 0 ? (size_t)(data[0] & 15) * 4 : 0; /* raw IPv4 sockets give the IP header as well */
 
 	if (n < at + sizeof(e))
@@ -204,7 +204,7 @@ static int await_reply(const struct asking *a, bool ip6, const struct echo *requ
 int knock_icmp(int ns_fd, const struct ip *to, struct span timeout, struct knock *ret, struct err *err) {
 	bool ip6 = to->family == AF_INET6;
 	struct sockaddr_storage addr;
-	struct echo request;
+	struct echo request = {0};
 	socklen_t len = ip_to_sockaddr(to, 0, &addr);
 	CLEANUP_FD int fd =
 		netns_socket(ns_fd, to->family, SOCK_RAW | SOCK_NONBLOCK, ip6 ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP, err);
