@@ -130,12 +130,22 @@ static void sighting_free(struct sighting *s) {
 	free(s);
 }
 
+/* Once: of the first that reaches it. */
+static void say_sighting(const struct daemon *d, const char *by, const struct wire_sighting *seen) {
+	const struct world_node *n = world_node(resched_world(d->machine), seen->name);
+
+	if (n && seen->reached && n->seen_by.n == 0 && (n->verdict == NODE_SUSPECT || n->verdict == NODE_DEAD))
+		log_info("witness", LOG_STR("node", n->name), LOG_STR("reached-by", by), LOG_STR("how", seen->how),
+			 LOG_STR("next", "nothing is taken over from it while others reach it"));
+}
+
 static void sighted(void *ctx, const struct agent_result *result) {
 	struct sighting *s = ctx;
 	struct daemon *d = s->daemon;
 
 	for (size_t i = 0; result->outcome == AGENT_OK && i < result->reached->targets.n; i++) {
 		const struct wire_sighting *seen = &result->reached->targets.v[i];
+		say_sighting(d, s->by, seen);
 		resched_witness(d->machine, seen->name, s->by, seen->reached, seen->how);
 	}
 	s->call = NULL;
