@@ -77,6 +77,25 @@ static void give(struct daemon_node *n, const struct agent_report *report) {
 	turn_wake(n->daemon);
 }
 
+/* What it mended by itself, and what it does not mend any more. */
+static void say_repairs(struct daemon_node *n, const struct wire_status *s) {
+	struct strs contested = {0};
+
+	if (s->repaired > n->agent_repaired)
+		log_info("rows-repaired", LOG_STR("node", n->config->name), LOG_INT("times", s->repaired - n->agent_repaired),
+			 LOG_STR("reason", "somebody else had changed what the ledger decides"));
+	n->agent_repaired = s->repaired;
+	for (size_t i = 0; i < s->contested.n; i++)
+		strs_add_new(&contested, s->contested.v[i].ip ? s->contested.v[i].ip : s->contested.v[i].mac);
+	for (size_t i = 0; i < contested.n; i++)
+		if (!strs_has(&n->agent_contested, contested.v[i]))
+			log_warning(
+				"rows-contested", LOG_STR("node", n->config->name), LOG_STR("address", contested.v[i]),
+				LOG_STR("next", "its agent leaves them alone until it is ordered again: `heir verify --repair`"));
+	strs_clear(&n->agent_contested);
+	n->agent_contested = contested;
+}
+
 static void heard(struct daemon_node *n, const struct wire_status *s) {
 	char *why CLEANUP_FREE = stands_back(n->daemon, n, s);
 	const struct agent_report report = {
@@ -89,6 +108,7 @@ static void heard(struct daemon_node *n, const struct wire_status *s) {
 	};
 
 	n->agent_silent = 0;
+	say_repairs(n, s);
 	n->agent_control = s->swarm_control && !why;
 	give(n, &report);
 }
@@ -287,6 +307,7 @@ void agents_close(struct daemon *d) {
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		agent_call_free(d->nodes[i].agent_poll);
 		agent_free(d->nodes[i].agent);
+		strs_clear(&d->nodes[i].agent_contested);
 	}
 	if (d->agent_timer.data)
 		uv_close((uv_handle_t *)&d->agent_timer, NULL);

@@ -39,6 +39,8 @@ struct daemon_node {
 	struct agent_call *agent_poll; /* its status, being asked */
 	unsigned agent_silent;         /* so often in a row */
 	bool agent_warned;             /* its trouble was logged */
+	int64_t agent_repaired;        /* rows that others had changed, since its start, as it said last */
+	struct strs agent_contested;   /* addresses that it gave up */
 	bool agent_control;            /* it can reach a swarm manager's control socket */
 	char *swarm_record;            /* what is needed to give it its place in the swarm back, after heir took it out; NULL */
 };

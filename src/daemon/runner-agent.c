@@ -8,6 +8,7 @@
 #include "daemon/translate.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PROBE_MS 400
@@ -182,12 +183,29 @@ static void proved(void *ctx, const struct agent_result *result) {
 	runner_finish(r, &answer);
 }
 
+/* The lowest TCP port that the image or its user says the container listens on; 0: none. */
+static int64_t tcp_port_of(const struct run *r) {
+	const struct effect *e = r->effect;
+	json_t *inspect CLEANUP_JSON = memory_spec(r->daemon, e->host, e->container);
+	int64_t lowest = 0;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (json_at(inspect, "Config.ExposedPorts"), key, value) {
+		long port = strtol(key, NULL, 10);
+		bool tcp = strstr(key, "/tcp") != NULL && port > 0 && port < 65536;
+		if (tcp && (lowest == 0 || port < lowest))
+			lowest = port;
+	}
+	return lowest;
+}
+
 static void prove(void *ctx, const struct engine_result *inspected) {
 	struct run *r = ctx;
 
 	if (!take_sandbox(r, inspected))
 		return;
-	struct wire_verify_order order = {.owners = owners_of(r), .probe = {.timeout_ms = PROBE_MS}};
+	struct wire_verify_order order = {.owners = owners_of(r), .probe = {.timeout_ms = PROBE_MS, .tcp_port = tcp_port_of(r)}};
 	r->agent = agent_verify(r->node->agent, &order, callback(r, proved));
 	free(order.owners.v);
 }

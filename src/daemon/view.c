@@ -291,6 +291,11 @@ static json_t *warnings(const struct daemon *d) {
 			json_array_append_new(list, json_sprintf("%s: its agent is %s: %s", n->name,
 								 node_agent_state_name(n->agent.state),
 								 n->agent.reason ? n->agent.reason : "not heard of yet"));
+		for (size_t k = 0; k < d->nodes[i].agent_contested.n; k++)
+			json_array_append_new(
+				list,
+				json_sprintf("%s: something keeps changing its kernel's rows for %s, and its agent has given up",
+					     n->name, d->nodes[i].agent_contested.v[k]));
 		if (n->verdict == NODE_DEAD && n->seen_by.n)
 			json_array_append_new(list, json_sprintf("%s: only we do not reach it, %s does (%s): nothing is taken over",
 								 n->name, n->seen_by.v[0], n->seen_how ? n->seen_how : "?"));
