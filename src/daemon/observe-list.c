@@ -23,6 +23,7 @@ static void give_facts(struct daemon_node *n) {
 	copy.swarm_node = xstrdup_null(o->facts.swarm_node);
 	copy.swarm_cluster = xstrdup_null(o->facts.swarm_cluster);
 	copy.vtep = xstrdup_null(n->config->vtep ? n->config->vtep : o->facts.vtep);
+	copy.data_path_port = o->facts.data_path_port;
 	copy.api = o->facts.api;
 	copy.ncpu = o->facts.ncpu;
 	copy.memory = o->facts.memory;

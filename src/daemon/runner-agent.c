@@ -232,10 +232,26 @@ static void quarantined(void *ctx, const struct agent_result *result) {
 	runner_finish(r, &answer);
 }
 
-static void quarantine(struct run *r) {
-	const struct wire_quarantine wanted = {.vteps = r->effect->vteps}; /* borrowed */
+static bool has_number(const struct wire_numbers *list, int64_t number) {
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i] == number)
+			return true;
+	return false;
+}
 
+/* Those that the managers of swarms tell; an agent adds what it finds itself, but has not joined every overlay yet. */
+static void add_ports(const struct run *r, struct wire_numbers *ports) {
+	for (const struct world_node *n = resched_world(r->daemon->machine)->nodes; n; n = n->hh.next)
+		if (n->facts.data_path_port && !has_number(ports, n->facts.data_path_port))
+			wire_numbers_add(ports, n->facts.data_path_port);
+}
+
+static void quarantine(struct run *r) {
+	struct wire_quarantine wanted = {.vteps = r->effect->vteps}; /* borrowed */
+
+	add_ports(r, &wanted.ports);
 	r->agent = agent_quarantine(r->node->agent, &wanted, callback(r, quarantined));
+	free(wanted.ports.v);
 }
 
 static void forgotten(void *ctx, const struct agent_result *result) {

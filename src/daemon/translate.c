@@ -157,6 +157,8 @@ void translate_info(const struct engine_info *info, struct node_facts *f) {
 	bool active = strcmp(info->swarm.state, "active") == 0;
 	xstr_replace(&f->swarm_node, active && *info->swarm.node_id ? info->swarm.node_id : NULL);
 	xstr_replace(&f->swarm_cluster, active && *info->swarm.cluster_id ? info->swarm.cluster_id : NULL);
+	f->data_path_port =
+		active && info->swarm.data_path_port > 0 && info->swarm.data_path_port < 65536 ? info->swarm.data_path_port : 0;
 	f->swarm_manager = active && info->swarm.control_available;
 	f->kv = *info->cluster_store != '\0';
 	if (f->kv)

@@ -53,6 +53,7 @@ static const struct field info_fields[] = {
 	I(swarm.node_addr, FIELD_STR, "Info.Swarm.NodeAddr"),
 	I(swarm.cluster_id, FIELD_STR, "Info.Swarm.Cluster.ID"),
 	I(swarm.control_available, FIELD_BOOL, "Info.Swarm.ControlAvailable"),
+	I(swarm.data_path_port, FIELD_INT, "Info.Swarm.Cluster.DataPathPort"),
 	I(swarm.managers, FIELD_INT, "Info.Swarm.Managers"),
 	I(swarm.nodes, FIELD_INT, "Info.Swarm.Nodes"),
 };

@@ -33,6 +33,7 @@ struct engine_info {
 		char *state; /* LocalNodeState: "inactive", "pending", "active", "error", "locked" */
 		char *node_id, *node_addr, *cluster_id;
 		bool control_available; /* a manager that can be asked */
+		int64_t data_path_port; /* of VXLAN; 0: not told (workers, and the usual one) */
 		int64_t managers, nodes;
 		struct engine_manager *remotes;
 		size_t n_remotes;

@@ -91,6 +91,7 @@ struct node_facts {
 	struct world_image *images;
 	size_t n_images;
 	char *swarm_node, *swarm_cluster; /* NULL: not in a swarm */
+	int64_t data_path_port;           /* of the swarm's VXLAN, as a manager says; 0: not known */
 	char *vtep;                       /* its underlay address on overlays; NULL: not known */
 	bool swarm_manager;
 	bool kv; /* has an external store for overlays */
