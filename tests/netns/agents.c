@@ -123,6 +123,15 @@ void expect_no_warnings(const char *container) {
 		failed("the takeover of %s has a warning: %s", container, json_string_value(json_array_get(list, 0)));
 }
 
+void expect_proven(const char *container) {
+	json_t *t CLEANUP_JSON = takeover_newest(container);
+
+	assert_string_equal(json_str_or(t, "evidence", ""), "quarantined");
+	expect_no_warnings(container);
+	assert_true(step_is(container, "repair", "ok"));
+	assert_true(step_is(container, "verify", "ok"));
+}
+
 /* --- frames --- */
 
 #define VOICE "voice: "

@@ -29,6 +29,9 @@ bool takeover_warns(const char *container, const char *part);
 /* None at all; says which there is. */
 void expect_no_warnings(const char *container);
 
+/* Its takeover was fenced by quarantine, repaired and verified, without a warning. */
+void expect_proven(const char *container);
+
 /* --- frames --- */
 
 /* A container that serves like web_run's and besides sends its short ID ten times a second, as UDP, to both addresses. */

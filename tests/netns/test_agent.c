@@ -1,5 +1,6 @@
 /* With an agent on every host: the fence is proven, rows need no gossip, and what fails of it is said and harmless. */
 #include "agents.h"
+#include "both.h"
 
 #include "base/alloc.h"
 
@@ -21,15 +22,6 @@ static void begin(const struct web *web, const struct heird_options *options) {
 	heird_start(options);
 	wait_ready(web);
 	agents_ready();
-}
-
-static void expect_proven(const char *container) {
-	json_t *t CLEANUP_JSON = takeover_newest(container);
-
-	assert_string_equal(json_str_or(t, "evidence", ""), "quarantined");
-	expect_no_warnings(container);
-	assert_true(step_is(container, "repair", "ok"));
-	assert_true(step_is(container, "verify", "ok"));
 }
 
 /* Nothing is waited for: when the takeover is done, this has been proven. */
@@ -87,39 +79,6 @@ static void takeover_is_proven_by_every_kernel_and_the_return_undoes_it(void) {
 	wait_until("the client hears the bystander again", client_hears(BYSTANDER, &bystander));
 	expect_rows("h3", &bystander);
 	assert_int_equal(takeover_count(), 1);
-}
-
-/* The manager is away meanwhile: what the kernels drop needs nobody. */
-static void stale_container_that_keeps_sending_is_heard_by_nobody(void) {
-	struct capture on_h2, on_h3, on_h1;
-
-	client_run("h3", "--network ov", WEB);
-	prefer_target("h2", "h3");
-	struct web client, ear = web_run("h2", "ear", "--network ov");
-	assert_true(web_find("h3", "client", &client));
-	const struct web voice = voice_run("h1", OPT_IN "--network ov --ip " WEB, client.nets[0].ip, ear.nets[0].ip);
-	capture_begin(&on_h1, &voice);
-	capture_begin(&on_h2, &ear);
-	capture_begin(&on_h3, &client);
-	wait_until("the voice is heard on h2 and h3", capture_count(&on_h2, &voice) && capture_count(&on_h3, &voice));
-	begin(&voice, &with_agents);
-	cut("h1");
-	const struct web moved = expect_moved(&voice);
-	expect_proven("voice");
-	size_t sent = capture_count(&on_h1, &voice), h2 = capture_count(&on_h2, &voice), h3 = capture_count(&on_h3, &voice);
-	wait_until("the replacement is heard", capture_count(&on_h2, &moved) && capture_count(&on_h3, &moved));
-	heird_kill();
-	heal("h1");
-	keeps_holding(6, "nobody hears the stale one", capture_count(&on_h2, &voice) == h2 && capture_count(&on_h3, &voice) == h3);
-	wait_until("it does send", capture_count(&on_h1, &voice) > sent + 20);
-	heird_start(&with_agents);
-	expect_returned(&voice, &moved);
-	expect_no_quarantine();
-	keeps_holding(3, "nobody hears the stale one", capture_count(&on_h2, &voice) == h2 && capture_count(&on_h3, &voice) == h3);
-	note("of the stale one %zu frames were sent and none was received after the cut", capture_count(&on_h1, &voice) - sent);
-	capture_end(&on_h1);
-	capture_end(&on_h2);
-	capture_end(&on_h3);
 }
 
 static int64_t repairs_of(const char *host) {
@@ -285,6 +244,7 @@ static void host_that_only_the_manager_does_not_reach_is_left_alone(void) {
 int main(int argc, char **argv) {
 	static const struct scenario scenarios[] = {
 		SCENARIO(takeover_is_proven_by_every_kernel_and_the_return_undoes_it),
+		SCENARIO(address_moves_to_and_fro_and_all_rows_follow),
 		SCENARIO(stale_container_that_keeps_sending_is_heard_by_nobody),
 		SCENARIO(poisoned_row_is_repaired_also_amidst_a_flood_of_events),
 		SCENARIO(without_an_agent_on_one_host_the_takeover_is_done_and_says_so),
