@@ -89,6 +89,7 @@ bool agents_quarantined(const struct resched *r, const struct takeover *t, const
 
 /* sweep.c: where the other containers of a node are that has come back. */
 void sweep_turn(struct resched *r);
+void sweep_ask(struct resched *r, const char *node); /* with the next turn */
 
 /* seats.c: which addresses each agent keeps right. */
 void seats_turn(struct resched *r);

@@ -1,6 +1,7 @@
 /* Sweeping after a node's return. On swarm overlays engines were seen to leave out rows for the *other* containers of a node that
- * came back, for up to half a minute (docs/engine-facts.md). Every agent is told them once: what it sets is what its engine writes
- * later anyway, so nothing has to be kept or taken back, and nobody waits for the answers. */
+ * came back, for up to half a minute (docs/engine-facts.md), and to drop rows again that were there already. Every agent is told
+ * them, a few times over as long as that: what it sets is what its engine writes later anyway, so nothing has to be kept or taken
+ * back, and nobody waits for the answers. */
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
@@ -8,6 +9,12 @@
 #include <string.h>
 
 #define SWEEP_SEC 5
+#define SWEEPS 6
+
+static struct span pause_after(unsigned sweeps_left) {
+	static const unsigned seconds[SWEEPS] = {0, 16, 16, 8, 4, 2};
+	return span_sec(seconds[sweeps_left - 1]);
+}
 
 static bool is_swept(const struct world_net *net) { return net->kind == NET_SWARM && net->id && net->mac && (net->ip || net->ip6); }
 
@@ -40,15 +47,36 @@ static void tell(struct resched *r, const struct world_node *at, const struct wo
 		effect_free(e);
 }
 
+static void begin(struct resched *r, struct world_node *n) {
+	if (!n->sweep)
+		return;
+	n->sweep = false;
+	n->sweeps_left = SWEEPS;
+	n->sweep_at = r->now;
+}
+
 void sweep_turn(struct resched *r) {
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next) {
-		if (!n->sweep || n->quarantined || !world_node_serves(n))
+		begin(r, n);
+		if (n->sweeps_left == 0 || n->quarantined || !world_node_serves(n))
 			continue;
-		n->sweep = false;
+		if (!mono_reached(n->sweep_at, r->now)) {
+			wake_at(r, n->sweep_at);
+			continue;
+		}
+		n->sweep_at = mono_add(r->now, pause_after(n->sweeps_left--));
+		wake_at(r, n->sweep_at);
 		for (const struct world_node *other = r->world.nodes; other; other = other->hh.next)
 			if (other != n) {
 				tell(r, other, n);
 				tell(r, n, other);
 			}
 	}
+}
+
+void sweep_ask(struct resched *r, const char *node) {
+	struct world_node *n = world_node(&r->world, node);
+
+	if (n)
+		n->sweep = true;
 }

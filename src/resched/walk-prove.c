@@ -175,7 +175,8 @@ void walk_prove(struct resched *r, struct takeover *t) {
 	walk_ask_operator(r, t);
 }
 
-/* An unanswered probe is no proof of anything (a container need not answer), but worth another look and a word. */
+/* An unanswered probe is no proof of anything (a container need not answer), but worth another look and a word; perhaps it is only
+ * that the target's engine does not know where those are who ask. */
 static void judge(struct resched *r, struct takeover *t, struct takeover_ask *a, const struct effect_result *result) {
 	bool answered = result->outcome == EFFECT_OK;
 	unsigned enough = answered ? takeover_rule(ROW_PROVE)->tries : ASKS_UNTIL_LEFT;
@@ -187,6 +188,8 @@ static void judge(struct resched *r, struct takeover *t, struct takeover_ask *a,
 		return;
 	if (answered && !result->right)
 		seats_again(r, a->node, t->workload);
+	else if (answered && result->answered == ANSWER_NO)
+		sweep_ask(r, t->to);
 	a->given_up = ++a->tries >= enough;
 	walk_delay(r, t, span_ms(LOOK_AGAIN_MS));
 }

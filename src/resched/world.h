@@ -115,8 +115,10 @@ struct world_node {
 	struct node_agent agent;
 	struct strs seen_by; /* nodes whose agents reach it while we do not */
 	char *seen_how;      /* "port 2375 accepts"; NULL */
-	bool sweep;          /* it has come back, and the agents were not told yet where its other containers are */
-	bool quarantined;    /* its frames are to be dropped by every agent: from the failure until it is back and clean */
+	bool sweep;          /* the agents are to be told (again) where its other containers are: sweep.c */
+	unsigned sweeps_left;
+	struct mono sweep_at;
+	bool quarantined; /* its frames are to be dropped by every agent: from the failure until it is back and clean */
 	struct world_container *containers; /* by next; the world's */
 	uint64_t restoring;                 /* the effect under way that does so; 0: none */
 	unsigned restore_tries;
