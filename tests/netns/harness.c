@@ -387,6 +387,8 @@ static void show_evidence(void) {
 	char *containers CLEANUP_FREE =
 		xasprintf("for h in h1 h2 h3; do timeout 5 tests/netns/lab docker $h ps -a --format \"$h {{.ID}} {{.Names}} "
 			  "{{.Status}}\"; done");
+	char *rows CLEANUP_FREE =
+		xasprintf("for h in h1 h2 h3; do timeout 5 tests/netns/lab fdb $h ov | grep -v '33:33:\\|01:00:5e'; done");
 	char *agents CLEANUP_FREE = xasprintf("tail -n 8 $(ls build/lab/%s/h?/agent.log 2>/dev/null) </dev/null", self.lab);
 
 	printf("--- %s failed; heird's last lines:\n", self.scenario);
@@ -398,6 +400,8 @@ static void show_evidence(void) {
 	shell(containers);
 	printf("--- agents:\n");
 	shell(agents);
+	printf("--- rows:\n");
+	shell(rows);
 	shell(keep);
 }
 

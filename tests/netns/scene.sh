@@ -4,7 +4,8 @@
 # laboratory, and how their words are read.
 #
 # Sourced. Wants $here (tests/netns), $root, $work (a folder of its own, below
-# /run: a Unix socket's path is short), $asks_ms, HEIR_LAB; LC_ALL=C.
+# /run: a Unix socket's path is short), $asks_ms, HEIR_LAB; LC_ALL=C. May have
+# agents=yes and overlay=kv, when the laboratory was raised like that.
 
 # shellcheck disable=SC2154,SC2034 # of and for whoever sources this
 
@@ -55,11 +56,18 @@ cluster: ${HEIR_LAB}
 state: $work/heir.db
 api: unix://$work/heir.sock
 engines:
-$(for host in $(lab hosts); do
-		printf '  - {name: %s, url: "%s"}\n' "$host" "$(lab url "$host")"
-	done)
-swarm: {control: "unix://$(lab control h2)"}
 END
+	for host in $(lab hosts); do
+		printf '  - {name: %s, url: "%s"%s}\n' "$host" \
+			"$(lab url "$host")" "$(agent_of "$host")"
+	done
+	[ "${overlay:-swarm}" = kv ] ||
+		printf 'swarm: {control: "unix://%s"}\n' "$(lab control h2)"
+}
+
+agent_of() {
+	[ "${agents:-no}" = no ] ||
+		printf ', agent: {url: "%s"}' "$(lab agent "$1" url)"
 }
 
 start_heird() {
