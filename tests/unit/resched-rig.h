@@ -87,8 +87,11 @@ static inline void list(struct rig *rig, const char *node) {
 static inline char *vtep_of(const char *node) { return xasprintf("10.99.0.1%s", node + 1); }
 
 static inline void comes_up(struct rig *rig, const char *node) {
-	struct node_facts f = {
-		.version = xstrdup("20.10.24"), .swarm_node = xstrdup(node), .swarm_cluster = xstrdup("c1"), .vtep = vtep_of(node)};
+	struct node_facts f = {.version = xstrdup("20.10.24"),
+			       .swarm_node = xstrdup(node),
+			       .swarm_cluster = xstrdup("c1"),
+			       .vtep = vtep_of(node),
+			       .kv = rig->kv};
 
 	strs_add(&f.local_networks, "bridge");
 	f.images = xnew(struct world_image);
