@@ -139,10 +139,13 @@ static inline struct rig *begin_moved(void **state) {
 
 	die_whole(rig, "h1");
 	until_quarantined(rig);
-	until_up(rig);
+	until_started(rig);
+	ok(rig, EFFECT_START, "h2");
+	see_replacement(rig, "h2", "s1");
+	ok(rig, EFFECT_POLICY, "h2");
 	until_repaired(rig);
 	until_proven(rig);
-	see_replacement(rig, "h2", "s1");
+	pass_time(rig, 1000); /* orders keep a little apart */
 	expect_nothing(rig);
 	return rig;
 }
