@@ -119,6 +119,7 @@ static inline struct world_container *container(const char *node, const char *id
 static inline void add_overlay(const struct rig *rig, struct world_container *c) {
 	c->nets = xreallocarray(c->nets, c->n_nets + 1, sizeof(*c->nets));
 	c->nets[c->n_nets++] = (struct world_net){.name = xstrdup("ov"),
+						  .id = xstrdup("n1"),
 						  .ip = c->running ? xstrdup(IP) : NULL,
 						  .mac = c->running ? xstrdup(MAC) : NULL,
 						  .kind = rig->kv ? NET_KV : NET_SWARM};

@@ -142,6 +142,25 @@ static void a_silent_agent_costs_two_tries_and_a_warning(void **state) {
 	assert_int_equal(last(rig)->warnings.n, 2);
 }
 
+static void where_no_agent_answers_neither_rows_nor_proof_are_called_good(void **state) {
+	struct rig *rig = begin_up(state);
+
+	for (int i = 0; i < 2; i++) {
+		unknown(rig, EFFECT_REPAIR, "h2");
+		unknown(rig, EFFECT_REPAIR, "h3");
+		pass_time(rig, i == 0 ? 4000 : 0);
+	}
+	assert_int_equal(last(rig)->steps[STEP_REPAIR].outcome, STEP_FAILED);
+	seen(rig, "h2", true, IP);
+	for (int i = 0; i < 2; i++) {
+		unknown(rig, EFFECT_PROVE, "h2");
+		unknown(rig, EFFECT_PROVE, "h3");
+		pass_time(rig, 1000);
+	}
+	expect_state(rig, TAKEOVER_DONE, NULL); /* the address is up, and nobody would gain by taking it away again */
+	assert_int_equal(last(rig)->steps[STEP_VERIFY].outcome, STEP_UNKNOWN);
+}
+
 static void an_owner_that_its_user_ends_is_forgotten_by_every_agent(void **state) {
 	for (int removed = 0; removed < 2; removed++) {
 		void *fresh;
@@ -220,8 +239,11 @@ static void an_address_that_is_not_in_the_replacement_needs_an_operator(void **s
 	for (int i = 0; i < 8; i++) {
 		expect_state(rig, TAKEOVER_RUNNING, NULL);
 		answer(rig, EFFECT_PROVE, "h2",
-		       &(struct effect_result){
-			       .outcome = EFFECT_OK, .right = true, .here = ANSWER_NO, .detail = IP " is not in the container"});
+		       &(struct effect_result){.outcome = EFFECT_OK,
+					       .right = true,
+					       .here = ANSWER_NO,
+					       .answered = ANSWER_UNKNOWN,
+					       .detail = IP " is not in the container"});
 		pass_time(rig, 1000);
 	}
 	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "h2: " IP " is not in the container");
@@ -286,15 +308,17 @@ static void an_agent_that_stays_away_does_not_keep_its_engine_from_cutting_the_c
 
 	comes_up(rig, "h1");
 	expect_nothing(rig);
+	assert_int_equal(resched_deadline(rig->r).ns, mono_add(rig->now, span_sec(3)).ns);
 	pass_time(rig, 3000);
 	until_clean(rig);
 }
 
 static void without_a_quarantine_no_agent_is_waited_for(void **state) {
 	struct rig *rig = begin_observed(state);
+	struct node_facts no_vtep = {.version = xstrdup("20.10.24")};
 
-	agent_is(rig, "h1", NODE_AGENT_NONE);
-	die(rig, "h1");
+	resched_node_facts(rig->r, "h1", &no_vtep); /* nobody can be told what to drop */
+	die_whole(rig, "h1");
 	until_released(rig);
 	until_started(rig);
 	comes_up(rig, "h1");
@@ -401,6 +425,7 @@ int main(void) {
 		T(an_owner_that_moves_on_is_told_again_to_all_that_are_left),
 		T(what_an_agent_could_not_do_is_told_again_long_after_the_takeover),
 		T(a_silent_agent_costs_two_tries_and_a_warning),
+		T(where_no_agent_answers_neither_rows_nor_proof_are_called_good),
 		T(an_owner_that_its_user_ends_is_forgotten_by_every_agent),
 		T(rows_that_are_seen_to_be_wrong_are_told_again),
 		T(a_probe_that_is_never_answered_is_said_and_holds_nothing_up_for_ever),
