@@ -268,7 +268,8 @@ void clean_node(struct resched *r, struct world_node *n) {
 		return;
 	if (!n->removed) {
 		n->returning = false;
-		n->sweep = true;
+		n->sweep = n->was_lost;
+		n->was_lost = false;
 		r->world_changed = true;
 		wake_at(r, r->now);
 		return;

@@ -60,6 +60,7 @@ void resched_verdict(struct resched *r, struct mono now, const char *node, enum 
 	if (!n || n->verdict == verdict)
 		return;
 	bool was_down = n->verdict == NODE_UNKNOWN || n->verdict == NODE_ENGINE_ONLY || n->verdict == NODE_DEAD;
+	n->was_lost |= n->verdict == NODE_DEAD || n->verdict == NODE_ENGINE_ONLY;
 	n->verdict = verdict;
 	n->since = now;
 	xstr_replace(&n->reason, reason);

@@ -115,6 +115,7 @@ struct world_node {
 	struct node_agent agent;
 	struct strs seen_by; /* nodes whose agents reach it while we do not */
 	char *seen_how;      /* "port 2375 accepts"; NULL */
+	bool was_lost;       /* it had been dead when it came back */
 	bool sweep;          /* the agents are to be told (again) where its other containers are: sweep.c */
 	unsigned sweeps_left;
 	struct mono sweep_at;

@@ -31,6 +31,8 @@ struct rig {
 	struct mono now;
 	struct effect *asked[32];
 	size_t n_asked;
+	struct effect *swept[64]; /* what nobody answers: rows of other containers, told after a return */
+	size_t n_swept;
 	unsigned ids;
 	bool kv;
 };
@@ -48,8 +50,13 @@ static inline void one_turn(struct rig *rig) {
 	resched_turn(rig->r, rig->now, (struct wall){1});
 	resched_take_output(rig->r, &out);
 	for (size_t i = 0; i < out.n_effects; i++) {
+		bool sweep = out.effects[i]->kind == EFFECT_REPAIR && !out.effects[i]->workload;
 		assert_true(rig->n_asked < sizeof(rig->asked) / sizeof(rig->asked[0]));
-		rig->asked[rig->n_asked++] = out.effects[i];
+		assert_true(rig->n_swept < sizeof(rig->swept) / sizeof(rig->swept[0]));
+		if (sweep)
+			rig->swept[rig->n_swept++] = out.effects[i];
+		else
+			rig->asked[rig->n_asked++] = out.effects[i];
 	}
 	out.n_effects = 0;
 	resched_output_clear(&out);
@@ -238,6 +245,8 @@ static inline void expect_state(const struct rig *rig, enum takeover_state state
 /* ---- the rig ---- */
 
 static inline void clear_asked(struct rig *rig) {
+	while (rig->n_swept)
+		effect_free(rig->swept[--rig->n_swept]);
 	while (rig->n_asked)
 		effect_free(rig->asked[--rig->n_asked]);
 }

@@ -308,7 +308,7 @@ static void an_agent_that_stays_away_does_not_keep_its_engine_from_cutting_the_c
 
 	comes_up(rig, "h1");
 	expect_nothing(rig);
-	assert_int_equal(resched_deadline(rig->r).ns, mono_add(rig->now, span_sec(3)).ns);
+	assert_true(resched_deadline(rig->r).ns <= mono_add(rig->now, span_sec(3)).ns);
 	pass_time(rig, 3000);
 	until_clean(rig);
 }
@@ -356,11 +356,11 @@ static void a_returned_node_whose_agent_cannot_be_told_is_let_in_after_two_tries
 /* ---- the sweep ---- */
 
 static struct effect *take_sweep(struct rig *rig, const char *at, const char *host) {
-	for (size_t i = 0; i < rig->n_asked; i++) {
-		struct effect *e = rig->asked[i];
-		if (e->kind != EFFECT_REPAIR || strcmp(e->node, at) != 0 || strcmp(e->host, host) != 0)
+	for (size_t i = 0; i < rig->n_swept; i++) {
+		struct effect *e = rig->swept[i];
+		if (strcmp(e->node, at) != 0 || strcmp(e->host, host) != 0)
 			continue;
-		rig->asked[i] = rig->asked[--rig->n_asked];
+		rig->swept[i] = rig->swept[--rig->n_swept];
 		return e;
 	}
 	fail_msg("%s is not told of %s", at, host);
@@ -388,18 +388,33 @@ static struct rig *begin_returned(void **state) {
 	return rig;
 }
 
-static void after_a_return_the_agents_are_told_where_the_other_containers_are_both_ways_and_once(void **state) {
-	struct rig *rig = begin_returned(state);
-
+static void expect_sweep(struct rig *rig) {
 	expect_swept(rig, "h2", "h1", OLD_VTEP, "10.20.0.61");
 	expect_swept(rig, "h3", "h1", OLD_VTEP, "10.20.0.61");
 	expect_swept(rig, "h1", "h2", "10.99.0.12", "10.20.0.62");
 	expect_swept(rig, "h1", "h3", "10.99.0.13", "10.20.0.63");
+	assert_int_equal(rig->n_swept, 0);
+}
+
+/* Engines were seen to forget rows again for as long as their gossip takes to agree. */
+static void after_a_return_the_agents_are_told_where_the_other_containers_are_both_ways_a_few_times(void **state) {
+	static const int64_t pauses_ms[] = {0, 2000, 4000, 8000, 16000, 16000};
+	struct rig *rig = begin_returned(state);
+
 	obey(rig, "h2");
 	obey(rig, "h3");
-	expect_nothing(rig);
-	pass_time(rig, 60000);
-	expect_nothing(rig);
+	for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
+		pass_time(rig, pauses_ms[i]);
+		expect_sweep(rig);
+	}
+	pass_time(rig, 120000);
+	assert_int_equal(rig->n_swept, 0);
+}
+
+static void nodes_that_are_heard_of_for_the_first_time_are_not_swept(void **state) {
+	struct rig *rig = begin_with_agents(state);
+
+	assert_int_equal(rig->n_swept, 0);
 }
 
 static void a_key_value_overlay_is_not_swept(void **state) {
@@ -413,7 +428,7 @@ static void a_key_value_overlay_is_not_swept(void **state) {
 	until_quarantined(rig);
 	resched_container_gone(rig->r, "h1", WEB);
 	comes_up(rig, "h1");
-	assert_false(is_asked(rig, EFFECT_REPAIR, NULL));
+	assert_int_equal(rig->n_swept, 0);
 }
 
 int main(void) {
@@ -437,7 +452,8 @@ int main(void) {
 		T(without_a_quarantine_no_agent_is_waited_for),
 		T(quarantine_is_lifted_only_when_the_node_is_clean_and_was_told),
 		T(a_returned_node_whose_agent_cannot_be_told_is_let_in_after_two_tries),
-		T(after_a_return_the_agents_are_told_where_the_other_containers_are_both_ways_and_once),
+		T(after_a_return_the_agents_are_told_where_the_other_containers_are_both_ways_a_few_times),
+		T(nodes_that_are_heard_of_for_the_first_time_are_not_swept),
 		T(a_key_value_overlay_is_not_swept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
