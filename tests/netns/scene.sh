@@ -101,7 +101,9 @@ moment() {
 
 # field KEY: of the line that was heard, without quotes.
 field() {
-	value=$(expr " $said" : ".* $1=\"\([^\"]*\)\"") ||
+	value=$(printf '%s\n' " $said" | sed -n \
+		"s/.* $1=\"\(\([^\"\\]\|\\\\.\)*\)\".*/\1/p" | sed 's/\\"/"/g')
+	[ -n "$value" ] ||
 		value=$(expr " $said" : ".* $1=\([^ ]*\)") || value=
 	printf '%s' "$value"
 }
