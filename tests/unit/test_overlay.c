@@ -1,6 +1,7 @@
 /* The swarm kind of overlay against stand-in managers and control sockets: whether an address can be released, by whom, and who
  * holds it.
  */
+#include "net/wire/agent-client.h"
 #include "swarmlab.h"
 
 /* ready */
@@ -206,6 +207,158 @@ static void release_removes_no_node_that_it_was_not_told_to(void **state) {
 	assert_int_equal(json_array_size(w.nodes), 2);
 }
 
+/* Through an agent on a manager's host. */
+
+static struct {
+	struct standin server[2];
+	struct agent *agents[2];
+	struct {
+		int status; /* 0: it says nothing */
+		const char *body;
+	} says[2];
+	int asked;
+} a;
+
+static void serve_agent(void *ctx, struct standin_conn *conn, const struct standin_request *r) {
+	size_t i = (size_t)((struct standin *)ctx - a.server);
+	json_t *order CLEANUP_JSON = json_loads(r->body, 0, NULL);
+	const char *id = json_str_or(order, "task", "");
+
+	assert_string_equal(r->path, "/v1/remove-task");
+	a.asked++;
+	log_line(xasprintf("agent %zu removes %s", i, id));
+	if (a.says[i].status == 200)
+		drop_task(id);
+	if (a.says[i].status)
+		standin_answer(conn, a.says[i].status, a.says[i].body);
+}
+
+static struct agent *nth_agent(void *ctx, size_t i) {
+	(void)ctx;
+	return i < 2 ? a.agents[i] : NULL;
+}
+
+static int set_up_agents(void **state) {
+	const struct wire_envelope identity = {.manager = (char[]){"m1"}, .cluster = (char[]){"prod"}, .epoch = 7};
+	char url[64];
+
+	set_up(state);
+	memset(&a, 0, sizeof(a));
+	for (size_t i = 0; i < 2; i++) {
+		standin_listen(&a.server[i], &rig.loop, NULL, serve_agent, &a.server[i]);
+		snprintf(url, sizeof(url), "http://127.0.0.1:%d", a.server[i].port);
+		assert_int_equal(agent_new(rig.http, "h2", url, NULL, &a.agents[i], NULL), 0);
+		agent_set_identity(a.agents[i], &identity);
+	}
+	rig.cluster.control_agent = nth_agent;
+	set_control(NULL);
+	return 0;
+}
+
+static int tear_down_agents(void **state) {
+	overlay_call_free(rig.call);
+	rig.call = NULL;
+	for (size_t i = 0; i < 2; i++) {
+		agent_free(a.agents[i]);
+		standin_stop(&a.server[i]);
+	}
+	return tear_down(state);
+}
+
+static void agents_say(int first, const char *first_body, int second, const char *second_body) {
+	a.says[0].status = first;
+	a.says[0].body = first_body;
+	a.says[1].status = second;
+	a.says[1].body = second_body;
+}
+
+static void an_agent_that_has_a_socket_makes_it_ready(void **state) {
+	(void)state;
+	rig.cluster.remove_node = true;
+	perform(overlay_swarm.ready);
+	expect_outcome(OVERLAY_OK);
+	assert_false(rig.result.by_node_removal);
+	assert_int_equal(a.asked, 0);
+}
+
+static void an_agent_passes_the_removal_on(void **state) {
+	(void)state;
+	agents_say(200, "{}", 200, "{}");
+	perform(overlay_swarm.release);
+	expect_outcome(OVERLAY_OK);
+	expect_log("agent 0 removes t-web");
+	assert_int_equal(json_array_size(w.tasks), 1);
+}
+
+static void own_sockets_are_tried_before_any_agent(void **state) {
+	(void)state;
+	set_control("unix:///first.sock");
+	agents_say(200, "{}", 200, "{}");
+	perform(overlay_swarm.release);
+	expect_outcome(OVERLAY_OK);
+	expect_log("RemoveTask t-web 0");
+	json_array_clear(rig.log);
+	json_array_append_new(w.tasks, task("t-web", WEB, "node1", "10.20.0.50/24"));
+	w.control[0] = ENGINE_NOT_SENT;
+	perform(overlay_swarm.release);
+	expect_outcome(OVERLAY_OK);
+	expect_log("RemoveTask t-web 0, agent 0 removes t-web");
+}
+
+static void the_next_agent_is_asked_when_one_does_not_do_it(void **state) {
+#define SAYS(code) "{\"error\":\"trouble\",\"code\":\"" code "\"}"
+#define NO_CODE "{\"error\":\"trouble\"}"
+	static const struct {
+		const char *what;
+		int first;
+		const char *first_body;
+		int second;
+		const char *second_body;
+		enum overlay_outcome outcome;
+		int asked;
+	} cases[] = {
+		{"it is gone already", 404, SAYS("gone"), 200, "{}", OVERLAY_OK, 1},
+		{"the first has no socket", 503, SAYS("no-socket"), 200, "{}", OVERLAY_OK, 2},
+		{"the first is busy", 503, NO_CODE, 200, "{}", OVERLAY_OK, 2},
+		{"the first obeys a newer epoch", 409, "{\"error\":\"old\",\"code\":\"stale-epoch\",\"epoch\":9}", 200, "{}",
+		 OVERLAY_OK, 2},
+		{"the first obeys another", 409, SAYS("other-manager"), 200, "{}", OVERLAY_OK, 2},
+		{"the first says no", 409, NO_CODE, 200, "{}", OVERLAY_OK, 2},
+		{"both are busy", 503, NO_CODE, 503, NO_CODE, OVERLAY_NOT_DONE, 2},
+		{"the first may have done it", 502, SAYS("open"), 503, NO_CODE, OVERLAY_UNKNOWN, 2},
+		{"the first may have done it, without a word", 502, NO_CODE, 503, NO_CODE, OVERLAY_UNKNOWN, 2},
+		{"the first may have done it, the second says no", 502, SAYS("open"), 409, NO_CODE, OVERLAY_UNKNOWN, 2},
+		{"the first is no agent", 200, "<html>", 503, NO_CODE, OVERLAY_UNKNOWN, 2},
+		{"both say no", 409, NO_CODE, 409, NO_CODE, OVERLAY_REFUSED, 2},
+		{"neither has a leader", 409, "{\"error\":\"the swarm does not have a leader\"}", 409,
+		 "{\"error\":\"the swarm does not have a leader\"}", OVERLAY_NOT_DONE, 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_array_clear(w.tasks);
+		json_array_append_new(w.tasks, task("t-web", WEB, "node1", "10.20.0.50/24"));
+		a.asked = 0;
+		agents_say(cases[i].first, cases[i].first_body, cases[i].second, cases[i].second_body);
+		perform(overlay_swarm.release);
+		if (rig.result.outcome != cases[i].outcome || a.asked != cases[i].asked)
+			fail_msg("%s: expected %d of %d, got %d of %d: %s", cases[i].what, cases[i].outcome, cases[i].asked,
+				 rig.result.outcome, a.asked, rig.detail);
+	}
+}
+
+static void a_release_that_waits_for_an_agent_can_be_cancelled(void **state) {
+	(void)state;
+	begin(overlay_swarm.release);
+	RUN_UNTIL(&rig.loop, a.asked > 0);
+	overlay_call_free(rig.call);
+	rig.call = NULL;
+	standin_answer(a.server[0].conns, 200, "{}");
+	agents_say(200, "{}", 200, "{}");
+	perform(overlay_swarm.release); /* a later answer has come, and the earlier one was nobody's */
+	expect_outcome(OVERLAY_OK);
+}
+
 /* holders */
 
 static void the_worst_holder_is_told(void **state) {
@@ -264,6 +417,8 @@ static void a_cancelled_call_says_nothing(void **state) {
 	assert_true(rig.done <= 1);
 }
 
+#define A(f) cmocka_unit_test_setup_teardown(f, set_up_agents, tear_down_agents)
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		T(a_socket_that_accepts_and_a_manager_that_answers_are_ready),
@@ -281,6 +436,11 @@ int main(void) {
 		T(the_next_socket_is_asked_when_one_does_not_do_it),
 		T(release_without_a_socket_changes_nothing_unless_allowed),
 		T(release_removes_no_node_that_it_was_not_told_to),
+		A(an_agent_that_has_a_socket_makes_it_ready),
+		A(an_agent_passes_the_removal_on),
+		A(own_sockets_are_tried_before_any_agent),
+		A(the_next_agent_is_asked_when_one_does_not_do_it),
+		A(a_release_that_waits_for_an_agent_can_be_cancelled),
 		T(the_worst_holder_is_told),
 		T(the_same_address_on_another_network_is_another_address),
 		T(a_cancelled_call_says_nothing),
