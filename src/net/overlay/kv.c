@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#define AGAIN_MS 200
+
 struct kv_call {
 	struct overlay_call call;
 	struct overlay_address *addresses; /* strings owned */
@@ -21,8 +23,9 @@ struct kv_call {
 	bool release, sent; /* sent: a disconnect may have taken effect */
 	size_t next_engine;
 	enum overlay_holder worst;
-	char *holder; /* in words, of the worst */
-	char *freed;  /* the name whose endpoint is being disconnected */
+	char *holder;  /* in words, of the worst */
+	char *freed;   /* the name whose endpoint is being disconnected; NULL: none */
+	bool answered; /* an engine says that this is done */
 };
 
 static void clear(struct overlay_call *call) {
@@ -103,6 +106,8 @@ static void note(struct kv_call *k, enum overlay_holder h, const struct overlay_
 
 static void look(struct overlay_call *call);
 static void disconnect(struct kv_call *k, const char *name);
+static void stays(struct kv_call *k);
+static void say_freed(struct kv_call *k);
 
 static void finish(struct kv_call *k) {
 	if (!k->release && k->holder)
@@ -121,9 +126,13 @@ static void on_network(struct overlay_call *call, const struct engine_result *re
 	const struct engine_network_user *u = find_user(result->network, a);
 	enum overlay_holder h = holder_of(k, u);
 	if (k->release && h == OVERLAY_HOLDER_COPY) {
-		disconnect(k, u->name);
+		if (k->answered)
+			stays(k);
+		else
+			disconnect(k, u->name);
 		return;
 	}
+	say_freed(k);
 	note(k, h, a, u);
 	k->at++;
 	look(call);
@@ -159,14 +168,29 @@ static void look(struct overlay_call *call) {
 
 /* ---- letting go ---- */
 
+/* The store's word, not the answer's. */
+static void say_freed(struct kv_call *k) {
+	if (k->freed)
+		overlay_say(&k->call, "endpoint of \"%.64s\" let go in %.2f s", k->freed,
+			    span_to_sec(mono_since(k->call.started, mono_now())));
+	xstr_replace(&k->freed, NULL);
+	k->answered = false;
+}
+
+/* An engine took it for done, and it is there all the same: another one may do, after a moment. */
+static void stays(struct kv_call *k) {
+	k->answered = false;
+	k->next_engine++;
+	overlay_later(&k->call, span_ms(AGAIN_MS), look);
+}
+
 static void on_disconnected(struct overlay_call *call, const struct engine_result *result) {
 	struct kv_call *k = (struct kv_call *)call;
 
 	k->sent = k->sent || engine_outcome_is_open(result->outcome);
 	if (overlay_is_yes(result) || overlay_is_gone(result)) {
-		overlay_say(call, "endpoint of \"%.64s\" let go in %.2f s", k->freed,
-			    span_to_sec(mono_since(call->started, mono_now())));
-		look(call); /* the store's word, not the answer's */
+		k->answered = true;
+		look(call);
 	} else if (overlay_is_late(call) || result->outcome == ENGINE_REFUSED) {
 		overlay_fail(call,
 			     k->sent                             ? OVERLAY_UNKNOWN
@@ -175,7 +199,7 @@ static void on_disconnected(struct overlay_call *call, const struct engine_resul
 			     "%s", result->err.msg);
 	} else {
 		k->next_engine++; /* another one may do */
-		overlay_later(call, span_ms(200), look);
+		overlay_later(call, span_ms(AGAIN_MS), look);
 	}
 }
 
@@ -188,6 +212,11 @@ static struct engine_call *send_disconnect(struct overlay_call *call, struct eng
 
 static void disconnect(struct kv_call *k, const char *name) {
 	const struct overlay_cluster *c = k->call.cluster;
+
+	if (overlay_is_late(&k->call)) {
+		overlay_fail(&k->call, k->sent ? OVERLAY_UNKNOWN : OVERLAY_NOT_DONE, "the endpoint of \"%.64s\" stays", name);
+		return;
+	}
 	struct engine *e = c->kv_engine(c->ctx, k->next_engine, name);
 
 	if (!e && k->next_engine > 0) {
