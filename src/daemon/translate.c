@@ -133,10 +133,10 @@ struct world_container *translate_container(const char *cluster, const char *nod
 	return w;
 }
 
-/* "10.99.0.11:2375" */
+/* "10.99.0.11:2375", "[fd00::11]:2375" */
 static void take_advertised(const char *advertise, struct node_facts *f) {
-	const char *colon = strrchr(advertise, ':');
-	char *host CLEANUP_FREE = colon ? xstrndup(advertise, (size_t)(colon - advertise)) : NULL;
+	const char *from = advertise + (*advertise == '['), *end = strrchr(advertise, *advertise == '[' ? ']' : ':');
+	char *host CLEANUP_FREE = end ? xstrndup(from, (size_t)(end - from)) : NULL;
 
 	xstr_replace(&f->vtep, host);
 }
