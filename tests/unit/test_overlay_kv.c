@@ -20,8 +20,9 @@ static struct world {
 	/* What a disconnect meets, engine by engine. */
 	enum { DOES, REFUSES, HANGS_UP, DOES_AND_HANGS_UP, PRETENDS, HAS_NONE } disconnects[NODES];
 	size_t disconnected; /* so many were asked for */
+	size_t heals_at;     /* from that one on all do as they are told; 0: never */
 	struct strs names;
-	const char *own;
+	const char *own, *own_node;
 } w;
 
 static const char *const nodes[NODES] = {"h1", "h2", "h3"};
@@ -65,6 +66,8 @@ static void serve_disconnect(struct standin_conn *conn, const struct standin_req
 	assert_true(json_bool_or(body, "Force", false));
 	log_line(xasprintf("%s by %s", name, nodes[i]));
 	w.disconnected++;
+	if (w.disconnected == w.heals_at)
+		memset(w.disconnects, 0, sizeof(w.disconnects));
 	if (w.disconnects[i] == DOES || w.disconnects[i] == DOES_AND_HANGS_UP)
 		let_go(nodes[i], network, name);
 	if (w.disconnects[i] == DOES || w.disconnects[i] == PRETENDS)
@@ -124,6 +127,7 @@ static int set_up(void **state) {
 	rig.cluster = (struct overlay_cluster){.http = rig.http, .engine = engine_of, .kv_engine = nth_kv};
 	strs_add(&w.names, "web");
 	w.own = NEW;
+	w.own_node = "h2";
 	return 0;
 }
 
@@ -148,7 +152,7 @@ static void begin_at(op_fn *op, const struct overlay_address *addresses, size_t 
 					.copies = &copies,
 					.names = &w.names,
 					.own = w.own,
-					.own_node = "h2",
+					.own_node = w.own_node,
 					.node = "h1",
 					.deadline = deadline};
 	rig.done = 0;
@@ -273,6 +277,16 @@ static void the_store_is_believed_and_not_the_answer_to_the_disconnect(void **st
 	}
 }
 
+static void after_the_last_engine_the_first_is_told_again(void **state) {
+	(void)state;
+	store(old_web);
+	w.disconnects[1] = w.disconnects[2] = HANGS_UP;
+	w.heals_at = 3;
+	perform(overlay_kv.release);
+	expect_outcome(OVERLAY_OK);
+	expect_log("web by h2, web by h3, web by h2");
+}
+
 static void an_endpoint_that_stays_is_not_done_and_not_hammered(void **state) {
 	const struct overlay_address address = {"ov", "n1", "10.20.0.50", NULL};
 
@@ -353,6 +367,17 @@ static void of_several_addresses_the_worst_holder_counts(void **state) {
 	expect_detail("10.30.0.50 is held by another container \"thief\"");
 }
 
+static void the_engine_that_has_the_new_one_is_asked_for_only_it_knows_it_from_the_old_one(void **state) {
+	(void)state;
+	store((struct endpoint){"h3", NEW, "web", "n1", "10.20.0.50", ""});
+	w.own_node = "h3";
+	perform(overlay_kv.holders);
+	assert_int_equal(rig.result.holder, OVERLAY_HOLDER_OWN);
+	w.own_node = NULL; /* not made yet: any will do */
+	perform(overlay_kv.holders);
+	assert_int_equal(rig.result.holder, OVERLAY_HOLDER_COPY);
+}
+
 /* When nobody answers. */
 
 static void without_an_engine_nothing_is_done(void **state) {
@@ -400,10 +425,12 @@ int main(void) {
 		T(what_a_stranger_or_the_new_one_holds_is_left_alone),
 		T(every_address_is_released_on_its_own_network),
 		T(the_store_is_believed_and_not_the_answer_to_the_disconnect),
+		T(after_the_last_engine_the_first_is_told_again),
 		T(an_endpoint_that_stays_is_not_done_and_not_hammered),
 		T(a_name_that_every_engine_has_is_not_disconnected),
 		T(the_worst_holder_is_told),
 		T(of_several_addresses_the_worst_holder_counts),
+		T(the_engine_that_has_the_new_one_is_asked_for_only_it_knows_it_from_the_old_one),
 		T(without_an_engine_nothing_is_done),
 		T(a_release_survives_an_interruption_at_every_request),
 	};
