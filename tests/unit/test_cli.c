@@ -5,14 +5,11 @@
 #include "base/alloc.h"
 
 #include <locale.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -106,6 +103,51 @@ static void a_node_shows_its_networks_and_stale_copies(void **state) {
 			"  ov\n"
 			"stale copies:\n"
 			"  container=web, generation=1\n");
+}
+
+static void a_node_shows_what_its_agent_does(void **state) {
+	(void)state;
+	assert_rendered(cli_render_node,
+			"{\"name\": \"h1\", \"state\": \"alive\", \"agent\": \"unreachable\", \"vtep\": \"10.99.0.11\","
+			" \"agent_detail\": {\"reason\": \"connection refused\", \"quarantine\": [\"10.99.0.12\"],"
+			" \"wrong\": [\"web: 10.20.0.50 points to 10.99.0.12\"]}}",
+			"h1\n"
+			"  state          alive\n"
+			"  agent          unreachable\n"
+			"  agent trouble  connection refused\n"
+			"drops frames of:\n"
+			"  10.99.0.12\n"
+			"rows not right:\n"
+			"  web: 10.20.0.50 points to 10.99.0.12\n"
+			"  vtep           10.99.0.11\n");
+	assert_rendered(cli_render_node, "{\"name\": \"h1\", \"agent\": \"none\", \"agent_detail\": null}",
+			"h1\n"
+			"  agent          none\n");
+}
+
+static void verify_sets_ledger_engine_and_every_kernel_side_by_side(void **state) {
+	(void)state;
+	assert_rendered(cli_render_verify,
+			"{\"differ\": true, \"addresses\": [{\"ip\": \"10.20.0.50\", \"mac\": \"02:42:0a:14:00:32\", "
+			"\"container\": \"web\","
+			" \"node\": \"h2\", \"engine\": \"h2\", \"state\": \"differs\", \"kernels\": ["
+			"{\"node\": \"h1\", \"joined\": true, \"problem\": \"fdb to 10.99.0.11\", \"rows\": [\"fdb dst "
+			"10.99.0.11\", \"neigh\"]},"
+			"{\"node\": \"h2\", \"joined\": true, \"address\": \"eth0\", \"problem\": null},"
+			"{\"node\": \"h3\", \"joined\": false},"
+			"{\"node\": \"h4\", \"joined\": true, \"answered_from\": \"client\", \"rows\": [\"fdb dst 10.99.0.12\"]}]},"
+			"{\"ip\": \"10.20.0.51\", \"mac\": null, \"container\": \"db\", \"node\": \"h5\", \"engine\": null, "
+			"\"state\": \"unproven\","
+			" \"kernels\": []}], \"unproven\": {\"h5\": \"unreachable\"}}",
+			"IP         MAC               CONTAINER LEDGER ENGINE STATE    KERNELS\n"
+			"10.20.0.50 02:42:0a:14:00:32 web       h2     h2     differs  h1: fdb to 10.99.0.11; h2: has it; h3:\n"
+			"                                                              not joined; h4: right (answered from\n"
+			"                                                              client)\n"
+			"10.20.0.51 -                 db        h5     -      unproven no agent\n"
+			"10.20.0.50 on h1:\n"
+			"    fdb dst 10.99.0.11\n"
+			"    neigh\n"
+			"h5 proves nothing: its agent is unreachable\n");
 }
 
 static void containers_show_all_their_addresses(void **state) {
@@ -283,7 +325,7 @@ static void answers_of_the_wrong_shape_do_no_harm(void **state) {
 	(void)state;
 	static cli_render_fn *const all[] = {cli_render_status,    cli_render_nodes,     cli_render_node,     cli_render_containers,
 					     cli_render_container, cli_render_takeovers, cli_render_takeover, cli_render_event,
-					     cli_render_explain,   cli_render_drill};
+					     cli_render_explain,   cli_render_drill,     cli_render_verify};
 	static const char *const answers[] = {
 		"null",
 		"5",
@@ -293,6 +335,9 @@ static void answers_of_the_wrong_shape_do_no_harm(void **state) {
 		"[null]",
 		"[[1]]",
 		"[\"x\"]",
+		"{\"addresses\": 5, \"unproven\": [1], \"agent_detail\": \"x\"}",
+		"{\"addresses\": [1, {\"kernels\": \"x\"}, {\"kernels\": [{\"problem\": [], \"rows\": 5}]}], \"unproven\": {\"a\": "
+		"null}}",
 		"{\"nodes\": 5, \"brake\": [], \"networks\": {\"a\": 1}, \"steps\": [1], \"warnings\": \"x\", \"would\": 3, "
 		"\"containers\": [\"x\"]}",
 	};
@@ -337,165 +382,13 @@ static void an_unreachable_manager_is_69(void **state) {
 	free(text);
 }
 
-/* A manager for one request. */
-struct manager {
-	int fd;
-	const char *answer;
-	char asked[1024];
-};
-
-static void *serve(void *user) {
-	struct manager *m = user;
-	size_t len = 0;
-	int fd CLEANUP_FD = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC);
-
-	while (fd >= 0 && len + 1 < sizeof(m->asked) && !strstr(m->asked, "\r\n\r\n")) {
-		ssize_t n = read(fd, m->asked + len, sizeof(m->asked) - 1 - len);
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	if (fd >= 0)
-		(void)send(fd, m->answer, strlen(m->answer), MSG_NOSIGNAL); /* a client that left is seen by the test */
-	return NULL;
-}
-
-static const struct {
-	const char *what;
-	cli_command_fn *run;
-	char *args[5]; /* after the command's name */
-	enum cli_format format;
-	const char *asked, *answer;
-	int status;
-	const char *out, *errors;
-} calls[] = {
-	{"a list of events",
-	 cli_log,
-	 {"--ip", "10.0.0.1", "--container=a b", "--since", "2026-01-02T03:04:05Z"},
-	 CLI_JSON,
-	 "GET /v1/log?ip=10.0.0.1&container=a%20b&since=2026-01-02T03%3A04%3A05.000Z HTTP",
-	 "200 OK\r\n\r\n{\"a\":1}\n{\"b\":2}\n",
-	 CLI_OK,
-	 "[\n{\"a\":1},\n{\"b\":2}\n]\n",
-	 ""},
-	{"no events", cli_log, {NULL}, CLI_JSON, "GET /v1/log HTTP", "200 OK\r\n\r\n", CLI_OK, "[]\n", ""},
-	{"events as they come",
-	 cli_log,
-	 {"--follow"},
-	 CLI_JSONL,
-	 "GET /v1/log?follow=1 HTTP",
-	 "200 OK\r\n\r\n{\"a\":1}\n",
-	 CLI_OK,
-	 "{\"a\":1}\n",
-	 ""},
-	{"events refused",
-	 cli_log,
-	 {NULL},
-	 CLI_JSONL,
-	 "GET /v1/log HTTP",
-	 "400 Bad\r\n\r\n{\"error\":\"ip: no address\"}",
-	 CLI_FAILED,
-	 "",
-	 "heir: ip: no address\n"},
-	{"a drill with changes",
-	 cli_drill,
-	 {"h1", "-q"},
-	 CLI_TABLE,
-	 "GET /v1/drill/h1 HTTP",
-	 "200 OK\r\n\r\n{\"changes\":true}",
-	 CLI_CHANGES,
-	 "",
-	 ""},
-	{"a drill without", cli_drill, {"h1", "-q"}, CLI_TABLE, "GET /v1/drill/h1 HTTP", "200 OK\r\n\r\n{}", CLI_OK, "", ""},
-	{"a name with a slash",
-	 cli_container,
-	 {"inspect", "../x"},
-	 CLI_TABLE,
-	 "GET /v1/containers/..%2Fx HTTP",
-	 "404 Not Found\r\n\r\n{\"error\":\"no container \\u001b[31m\"}",
-	 CLI_FAILED,
-	 "",
-	 "heir: no container \\u{1b}[31m\n"},
-	{"an operator's word",
-	 cli_node,
-	 {"confirm-dead", "h1"},
-	 CLI_TABLE,
-	 "POST /v1/nodes/h1/confirm-dead HTTP",
-	 "204 No Content\r\n\r\n",
-	 CLI_OK,
-	 "h1 is taken for dead on your word\n",
-	 ""},
-	{"the brake released",
-	 cli_go,
-	 {NULL},
-	 CLI_TABLE,
-	 "POST /v1/go HTTP",
-	 "200 OK\r\n\r\n{}",
-	 CLI_OK,
-	 "the storm brake is released\n",
-	 ""},
-	{"a page instead of JSON",
-	 cli_status,
-	 {NULL},
-	 CLI_TABLE,
-	 "GET /v1/status HTTP",
-	 "502 Bad Gateway\r\n\r\n<html>",
-	 CLI_FAILED,
-	 "",
-	 "heir: the manager answered with HTTP status 502\n"},
-	{"no answer", cli_status, {NULL}, CLI_TABLE, "GET /v1/status HTTP", "", CLI_UNREACHABLE, "", NULL},
-};
-
-static void call(size_t i, const char *dir) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char *host CLEANUP_FREE = xasprintf("unix://%s/%zu", dir, i), *out = NULL, *errors = NULL;
-	char *answer CLEANUP_FREE = *calls[i].answer ? xasprintf("HTTP/1.1 %s", calls[i].answer) : xstrdup("");
-	struct manager m = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .answer = answer};
-	size_t out_len, errors_len;
-	pthread_t thread;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", host + strlen("unix://"));
-	assert_int_equal(bind(m.fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(m.fd, 1), 0);
-	assert_int_equal(pthread_create(&thread, NULL, serve, &m), 0);
-	struct cli cli = {.host = host,
-			  .format = calls[i].format,
-			  .out = open_memstream(&out, &out_len),
-			  .errors = open_memstream(&errors, &errors_len)};
-	char *argv[8] = {"heir"};
-	int argc = 1;
-	while (argc < 6 && calls[i].args[argc - 1]) {
-		argv[argc] = calls[i].args[argc - 1];
-		argc++;
-	}
-	int status = calls[i].run(&cli, argc, argv);
-	pthread_join(thread, NULL);
-	close(m.fd);
-	unlink(address.sun_path);
-	fclose(cli.out);
-	fclose(cli.errors);
-	bool same = status == calls[i].status && !strncmp(m.asked, calls[i].asked, strlen(calls[i].asked)) &&
-		    !strcmp(out, calls[i].out) && (!calls[i].errors || !strcmp(errors, calls[i].errors));
-	if (!same)
-		fail_msg("%s: asked %s\nended with %d, printed %s, complained %s", calls[i].what, m.asked, status, out, errors);
-	free(out);
-	free(errors);
-}
-
-static void each_command_asks_for_its_path_and_ends_with_its_status(void **state) {
-	(void)state;
-	char dir[] = "/tmp/heir-cli-XXXXXX";
-	assert_non_null(mkdtemp(dir));
-	for (size_t i = 0; i < COUNT(calls); i++)
-		call(i, dir);
-	rmdir(dir);
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_names_what_needs_attention),
 		cmocka_unit_test(nodes_are_a_table_and_absent_values_a_dash),
 		cmocka_unit_test(a_node_shows_its_networks_and_stale_copies),
+		cmocka_unit_test(a_node_shows_what_its_agent_does),
+		cmocka_unit_test(verify_sets_ledger_engine_and_every_kernel_side_by_side),
 		cmocka_unit_test(containers_show_all_their_addresses),
 		cmocka_unit_test(takeovers_are_a_table_with_the_reasons_below),
 		cmocka_unit_test(a_takeover_tells_its_story_within_100_columns),
@@ -510,7 +403,6 @@ int main(void) {
 		cmocka_unit_test(answers_of_the_wrong_shape_do_no_harm),
 		cmocka_unit_test(a_configuration_is_checked_without_the_manager),
 		cmocka_unit_test(an_unreachable_manager_is_69),
-		cmocka_unit_test(each_command_asks_for_its_path_and_ends_with_its_status),
 	};
 	setlocale(LC_CTYPE, "C.UTF-8");
 	return cmocka_run_group_tests(tests, NULL, NULL);
