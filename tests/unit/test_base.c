@@ -1,6 +1,7 @@
 /* The room that every other room stands on. */
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -103,6 +104,32 @@ static void ids_are_hexadecimal_and_differ(void **state) {
 	assert_false(id_is_hex(""));
 }
 
+static void only_the_first_string_like_it_is_taken_out_of_a_list(void **state) {
+	(void)state;
+	static const struct {
+		const char *what, *before, *out, *after;
+	} cases[] = {
+		{"the only one", "a", "a", ""},           {"the first", "abc", "a", "bc"},
+		{"one in the middle", "abc", "b", "ac"},  {"the last", "abc", "c", "ab"},
+		{"one of two alike", "abab", "b", "aab"}, {"one that is not there", "ab", "c", "ab"},
+		{"one of an empty list", "", "a", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct strs s = {0};
+		struct buf left CLEANUP_BUF = {0};
+		for (const char *c = cases[i].before; *c; c++)
+			strs_add(&s, (char[]){*c, '\0'});
+		strs_remove(&s, cases[i].out);
+		buf_puts(&left, "");
+		for (size_t k = 0; k < s.n; k++)
+			buf_puts(&left, s.v[k]);
+		if (strcmp(left.data ? left.data : "", cases[i].after) != 0)
+			fail_msg("%s: expected \"%s\", got \"%s\"", cases[i].what, cases[i].after, left.data);
+		strs_clear(&s);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_is_wrapped_from_inside_out),
@@ -110,6 +137,7 @@ int main(void) {
 		cmocka_unit_test(wall_times_round_trip_and_bad_ones_are_refused),
 		cmocka_unit_test(json_getters_name_the_path_and_both_types),
 		cmocka_unit_test(buffers_grow_and_lose_their_head),
+		cmocka_unit_test(only_the_first_string_like_it_is_taken_out_of_a_list),
 		cmocka_unit_test(ids_are_hexadecimal_and_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,34 @@ static void what_is_left_out_has_the_defaults_of_the_design(void **state) {
 	assert_int_equal(c->log.level, LOG_LEVEL_INFO);
 }
 
+static void an_agent_by_https_and_an_underlay_address_are_read(void **state) {
+	(void)state;
+	struct config *c CLEANUP(cleanup_config) = NULL;
+	struct err err = {0};
+	char *ca CLEANUP_FREE = xasprintf("%s/ca.pem", dir), *cert CLEANUP_FREE = xasprintf("%s/cert.pem", dir),
+		 *key CLEANUP_FREE = xasprintf("%s/key.pem", dir);
+	const char *text =
+		"cluster: c\n"
+		"engines:\n"
+		"- {name: a, url: \"tcp://a:1\", vtep: 10.99.0.11, agent: {url: \"https://a:4460\", tls: {ca: ca.pem, cert: "
+		"cert.pem, key: key.pem}}}\n"
+		"- {name: b, url: \"tcp://b:1\", vtep: \"fd00::12\"}\n";
+
+	put("ca.pem", "ca", 0600);
+	put("cert.pem", "cert", 0600);
+	put("key.pem", "key", 0600);
+	if (parse(text, &c, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(c->engines[0].agent_url, "https://a:4460");
+	assert_string_equal(c->engines[0].agent_ca, ca);
+	assert_string_equal(c->engines[0].agent_cert, cert);
+	assert_string_equal(c->engines[0].agent_key, key);
+	assert_null(c->engines[0].tls_ca); /* the engine's own, which was not given */
+	assert_string_equal(c->engines[0].vtep, "10.99.0.11");
+	assert_string_equal(c->engines[1].vtep, "fd00::12");
+	assert_null(c->engines[1].agent_url);
+}
+
 static const struct {
 	const char *what, *text;
 	unsigned line;
@@ -183,6 +211,36 @@ static const struct {
 	{"a ca that is empty", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  tls:\n    ca: empty.pem\n", 6,
 	 "empty.pem is empty"},
 	{"an agent without a url", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {}\n", 5, "agent: url is missing"},
+	{"an agent's url of another kind", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"tcp://a:4460\"}\n",
+	 5, "url: expected http://host:port or https://host:port"},
+	{"an agent's url without a port", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent:\n    url: http://a\n", 6,
+	 "url: expected http://host:port or https://host:port"},
+	{"an agent by https without tls", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"https://a:4460\"}\n",
+	 5, "engine a: agent: an https url needs tls with ca, cert and key"},
+	{"an agent by https without a certificate of ours",
+	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"https://a:4460\", tls: {ca: ca.pem}}\n", 5,
+	 "engine a: agent: an https url needs tls with ca, cert and key"},
+	{"an agent by https that nobody vouches for",
+	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"https://a:4460\", tls: {cert: ca.pem, key: "
+	 "key.pem}}\n",
+	 5, "engine a: agent: an https url needs tls with ca, cert and key"},
+	{"an agent by http with tls",
+	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"http://a:4460\", tls: {ca: ca.pem}}\n", 5,
+	 "engine a: agent: tls makes no sense with an http:// url"},
+	{"an agent's key that is not there",
+	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent:\n    url: https://a:4460\n    tls:\n      key: none.pem\n", 8,
+	 "none.pem: No such file"},
+	{"an unknown key of an agent",
+	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent:\n    url: http://a:1\n    port: 1\n", 7,
+	 "unknown key 'port'"},
+	{"a vtep that is a name", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  vtep: h1.example.com\n", 5,
+	 "vtep: expected a numeric address, got text"},
+	{"a vtep with a port", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  vtep: \"10.0.0.1:4789\"\n", 5,
+	 "vtep: expected a numeric address"},
+	{"a vtep with a prefix length", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  vtep: 10.0.0.1/24\n", 5,
+	 "vtep: expected a numeric address"},
+	{"two vteps", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  vtep: [10.0.0.1]\n", 5,
+	 "vtep: expected a numeric address, got a list"},
 	{"a label that is a list", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  labels: {zone: [a]}\n", 5,
 	 "a label is a key and a text"},
 	{"an unknown strategy", GOOD "placement: {strategy: best}\n", 3,
@@ -316,6 +374,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_in_the_design_is_read),
 		cmocka_unit_test(what_is_left_out_has_the_defaults_of_the_design),
+		cmocka_unit_test(an_agent_by_https_and_an_underlay_address_are_read),
 		cmocka_unit_test(bad_input_is_refused_with_line_and_reason),
 		cmocka_unit_test(a_megabyte_of_garbage_is_refused_and_the_error_stays_short),
 		cmocka_unit_test(bytes_that_are_no_text_are_refused_with_their_line),

@@ -166,6 +166,20 @@ static void what_was_committed_is_there_after_reopening(void **state) {
 	close_and_wait(f, s);
 }
 
+static void an_epoch_is_only_raised_and_only_until_the_file_is_closed(void **state) {
+	struct fixture *f = *state;
+	struct store *s = open_ok(f);
+
+	store_raise_epoch(s, 7);
+	assert_int_equal(store_epoch(s), 7);
+	store_raise_epoch(s, 3);
+	assert_int_equal(store_epoch(s), 7);
+	close_and_wait(f, s);
+	s = open_ok(f);
+	assert_int_equal(store_epoch(s), 2);
+	close_and_wait(f, s);
+}
+
 static int refuse_row(void *user, const char *key, const char *json_text, struct err *err) {
 	(void)user;
 	(void)json_text;
@@ -538,6 +552,7 @@ int main(void) {
 		TEST(a_full_disk_fails_the_commit_until_there_is_room),
 		TEST(a_crash_between_commits_loses_only_what_was_not_committed),
 		TEST(what_was_committed_is_there_after_reopening),
+		TEST(an_epoch_is_only_raised_and_only_until_the_file_is_closed),
 		TEST(a_row_that_is_refused_stops_the_loading),
 		TEST(the_log_is_read_by_ip_container_time_and_number),
 		TEST(a_log_line_keeps_every_column),

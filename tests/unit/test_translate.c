@@ -1,6 +1,8 @@
 /* What engines say, as the machine is told. */
 #include "daemon/translate.h"
 
+#include "base/alloc.h"
+#include "base/cleanup.h"
 #include "resched/effect.h"
 
 #include <setjmp.h>
@@ -101,6 +103,71 @@ static void labels_that_heir_did_not_write_are_not_believed(void **state) {
 	}
 }
 
+static void a_sandbox_is_the_last_part_of_its_key(void **state) {
+	(void)state;
+	static const struct {
+		const char *key, *sandbox;
+	} cases[] = {
+		{"\"/var/run/docker/netns/0a1b2c3d4e5f\"", "0a1b2c3d4e5f"},
+		{"\"/run/docker/netns/default\"", "default"},
+		{"\"\"", NULL},
+		{"\"/var/run/docker/netns/\"", NULL},
+		{"\"nowhere\"", NULL},
+		{"5", NULL},
+		{"null", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[256];
+		struct err err;
+		json_t *j CLEANUP_JSON = NULL;
+		snprintf(text, sizeof(text), "{\"NetworkSettings\":{\"SandboxKey\":%s}}", cases[i].key);
+		assert_int_equal(json_parse(text, strlen(text), "inspect", &j, &err), 0);
+		char *sandbox CLEANUP_FREE = translate_sandbox(j);
+		if (!sandbox != !cases[i].sandbox || (sandbox && strcmp(sandbox, cases[i].sandbox) != 0))
+			fail_msg("%s: got %s", cases[i].key, sandbox ? sandbox : "none");
+	}
+	struct world_container *w =
+		translate(HEAD "\"State\":{\"Status\":\"running\",\"Running\":true},\"Config\":{\"Image\":\"x\"},"
+			       "\"HostConfig\":{},\"NetworkSettings\":{\"SandboxKey\":\"/run/docker/netns/5e\","
+			       "\"Networks\":{}}}");
+	assert_string_equal(w->sandbox, "5e");
+	world_container_free(w);
+}
+
+static void the_underlay_address_is_what_the_overlay_in_use_says(void **state) {
+	(void)state;
+	static const struct {
+		const char *what;
+		const char *state, *node_addr, *store, *advertise, *vtep;
+	} cases[] = {
+		{"in a swarm", "active", "10.99.0.11", "", "", "10.99.0.11"},
+		{"in none any more", "inactive", "10.99.0.11", "", "", NULL},
+		{"joining", "active", "", "", "", NULL},
+		{"with a key/value store", "inactive", "", "consul://10.99.0.1:8500", "10.99.0.11:2375", "10.99.0.11"},
+		{"that advertises IPv6", "inactive", "", "consul://10.99.0.1:8500", "[fd00::11]:2375", "fd00::11"},
+		{"that advertises nothing", "inactive", "", "consul://10.99.0.1:8500", "", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct engine_info info;
+		struct err err;
+		struct node_facts f = {.vtep = xstrdup("10.0.0.1")}; /* as it was before */
+		json_t *j CLEANUP_JSON = json_pack("{s:{s:s,s:s,s:s,s:{s:s,s:s,s:s}},s:{s:s,s:s}}", "Info", "ID", "e",
+						   "ClusterStore", cases[i].store, "ClusterAdvertise", cases[i].advertise, "Swarm",
+						   "LocalNodeState", cases[i].state, "NodeID", "n", "NodeAddr", cases[i].node_addr,
+						   "Version", "ApiVersion", "1.41", "MinAPIVersion", "1.12");
+		if (engine_info_parse(j, &info, &err) < 0)
+			fail_msg("%s", err.msg);
+		translate_info(&info, &f);
+		if (!f.vtep != !cases[i].vtep || (f.vtep && strcmp(f.vtep, cases[i].vtep) != 0) ||
+		    f.kv != (*cases[i].store != '\0'))
+			fail_msg("%s: got %s", cases[i].what, f.vtep ? f.vtep : "none");
+		engine_info_clear(&info);
+		node_facts_clear(&f);
+	}
+}
+
 static void refusals_are_told_apart_by_what_engines_say(void **state) {
 	(void)state;
 	static const struct {
@@ -147,6 +214,8 @@ int main(void) {
 		cmocka_unit_test(an_opted_in_container_carries_all_that_a_takeover_needs),
 		cmocka_unit_test(a_replacement_is_known_by_its_labels),
 		cmocka_unit_test(labels_that_heir_did_not_write_are_not_believed),
+		cmocka_unit_test(a_sandbox_is_the_last_part_of_its_key),
+		cmocka_unit_test(the_underlay_address_is_what_the_overlay_in_use_says),
 		cmocka_unit_test(refusals_are_told_apart_by_what_engines_say),
 		cmocka_unit_test(overlays_are_told_apart_by_driver_and_scope),
 	};
