@@ -229,7 +229,8 @@ static void ordered(struct resched *r, struct node_agent *a, const struct effect
 	a->order_open = result->outcome == EFFECT_UNKNOWN || (a->order_open && result->outcome == EFFECT_NOT_DONE);
 	if (result->outcome == EFFECT_OK && result->vteps) {
 		strs_copy(&a->quarantine, result->vteps);
-		a->not_before = mono_add(r->now, span_ms(REORDER_MS)); /* should it not be what was ordered */
+		/* What another death adds is not waited for: hosts of one rack die within moments. */
+		a->not_before = is_same_set(result->vteps, &a->ordered) ? (struct mono){0} : mono_add(r->now, span_ms(REORDER_MS));
 		return;
 	}
 	a->tries++;
