@@ -159,6 +159,33 @@ static void what_the_kernel_does_not_say_it_drops_is_ordered_again(void **state)
 	assert_false(is_asked(rig, EFFECT_QUARANTINE, "h2"));
 }
 
+static void a_second_death_a_moment_after_the_first_is_ordered_at_once(void **state) {
+	struct rig *rig = begin_with_agents(state);
+
+	die_whole(rig, "h1");
+	obey(rig, "h2");
+	obey(rig, "h3");
+	until_released(rig);
+	until_started(rig);
+	die_whole(rig, "h2");
+	const struct effect *order = asked(rig, EFFECT_QUARANTINE, "h3");
+	assert_true(order->vteps.n == 2 && strs_has(&order->vteps, OLD_VTEP) && strs_has(&order->vteps, "10.99.0.12"));
+}
+
+static void a_kernel_that_drops_something_else_than_ordered_is_ordered_again_after_a_moment(void **state) {
+	struct rig *rig = begin_with_agents(state);
+
+	die_whole(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	const struct strs nothing = {0};
+	answer(rig, EFFECT_QUARANTINE, "h2", &(struct effect_result){.outcome = EFFECT_OK, .vteps = &nothing});
+	assert_false(is_asked(rig, EFFECT_QUARANTINE, "h2"));
+	pass_time(rig, 1000);
+	obey(rig, "h2");
+	pass_time(rig, 1000);
+	assert_false(is_asked(rig, EFFECT_QUARANTINE, "h2"));
+}
+
 static void a_quarantine_outlives_the_manager(void **state) {
 	struct rig *rig = begin_with_agents(state);
 
@@ -320,6 +347,8 @@ int main(void) {
 		T(what_an_open_order_may_yet_take_away_does_not_count_as_kept),
 		T(an_agent_that_does_not_do_as_it_is_told_is_ordered_again_and_at_last_left_out),
 		T(what_the_kernel_does_not_say_it_drops_is_ordered_again),
+		T(a_second_death_a_moment_after_the_first_is_ordered_at_once),
+		T(a_kernel_that_drops_something_else_than_ordered_is_ordered_again_after_a_moment),
 		T(a_quarantine_outlives_the_manager),
 		T(what_may_belong_to_a_node_not_heard_of_yet_stays_dropped),
 		T(what_a_witness_reaches_is_not_taken_over_until_no_witness_does),
