@@ -1,0 +1,273 @@
+/* The machine when it holds still: after a restart it looks before it does anything, and there are times when it does nothing. */
+#include "resched-rig.h"
+
+#include <errno.h>
+
+/* ---- restarts ---- */
+
+static void h1_is_dead_and_the_others_answer(struct rig *rig) {
+	die(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+}
+
+static void a_restart_looks_before_it_does(void **state) {
+	static const struct {
+		const char *what;
+		unsigned answered; /* of the way, before the crash */
+		enum effect_kind under_way, first;
+	} cases[] = {
+		{"create", 0, EFFECT_CREATE, EFFECT_INSPECT},   {"ready", 1, EFFECT_READY, EFFECT_READY},
+		{"release", 2, EFFECT_RELEASE, EFFECT_HOLDERS}, {"claim", 3, EFFECT_HOLDERS, EFFECT_HOLDERS},
+		{"rename", 4, EFFECT_RENAME, EFFECT_INSPECT},   {"start", 5, EFFECT_START, EFFECT_INSPECT},
+		{"policy", 6, EFFECT_POLICY, EFFECT_POLICY},    {"verify", 7, EFFECT_INSPECT, EFFECT_INSPECT},
+	};
+	static const enum effect_kind way[] = {EFFECT_CREATE, EFFECT_READY, EFFECT_RELEASE, EFFECT_HOLDERS,
+					       EFFECT_RENAME, EFFECT_START, EFFECT_POLICY};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		void *fresh;
+		(void)set_up(&fresh);
+		struct rig *rig = begin(&fresh);
+		die(rig, "h1");
+		for (unsigned k = 0; k < cases[i].answered; k++)
+			ok(rig, way[k], NULL);
+		assert_int_equal(rig->asked[0]->kind, cases[i].under_way);
+		restart(rig);
+		h1_is_dead_and_the_others_answer(rig);
+		if (rig->n_asked != 1 || rig->asked[0]->kind != cases[i].first)
+			fail_asked(rig, cases[i].what);
+		(void)tear_down(&fresh);
+	}
+	(void)state;
+}
+
+static void a_restart_in_the_middle_ends_with_one_owner(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	restart(rig); /* the start was under way, and came through */
+	h1_is_dead_and_the_others_answer(rig);
+	seen(rig, "h2", true, IP);
+	ok(rig, EFFECT_POLICY, "h2");
+	seen(rig, "h2", true, IP);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(web(rig)->generation, 2);
+}
+
+static void nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	restart(rig);
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_WAITING, "h1 is unknown");
+	die(rig, "h1");
+	ok(rig, EFFECT_READY, NULL);
+}
+
+static void a_node_that_died_while_the_manager_was_stopped_is_taken_over(void **state) {
+	struct rig *rig = begin(state);
+
+	restart(rig);
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	expect_nothing(rig);
+	verdict(rig, "h1", NODE_DEAD);
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+}
+
+/* ---- when not ---- */
+
+static void the_brake_holds_what_has_not_begun_and_what_is_not_released(void **state) {
+	struct rig *rig = begin(state);
+
+	resched_brake(rig->r, true, "3 of 4 nodes are lost");
+	die(rig, "h1");
+	expect_nothing(rig);
+	assert_null(resched_takeovers(rig->r));
+	resched_brake(rig->r, false, "");
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+	resched_brake(rig->r, true, "3 of 4 nodes are lost");
+	ok(rig, EFFECT_READY, NULL);
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_WAITING, "the storm brake holds: 3 of 4");
+	resched_brake(rig->r, false, "");
+	turn(rig);
+	resched_brake(rig->r, true, "again");
+	until_started(rig); /* past the point of no return it goes on */
+	until_done(rig);
+}
+
+static void a_store_that_cannot_be_written_stops_everything(void **state) {
+	struct rig *rig = begin(state);
+
+	resched_store(rig->r, false, "disk full");
+	die(rig, "h1");
+	expect_nothing(rig);
+	resched_store(rig->r, true, NULL);
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+}
+
+static void a_key_value_overlay_needs_agents(void **state) {
+	struct rig *rig = *state;
+
+	rig->kv = true;
+	(void)begin(state);
+	die(rig, "h1");
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "no agents");
+}
+
+static void what_was_stopped_on_purpose_stays_stopped(void **state) {
+	struct rig *rig = begin(state);
+	struct world_container *c = container("h1", WEB, "web");
+
+	c->running = false;
+	add_overlay(rig, c);
+	see(rig, c);
+	turn(rig);
+	pass_time(rig, 31000);
+	assert_false(web(rig)->must_run);
+	die(rig, "h1");
+	expect_nothing(rig);
+}
+
+static void what_stopped_with_its_host_counts_as_running(void **state) {
+	struct rig *rig = begin(state);
+	struct world_container *c = container("h1", WEB, "web");
+
+	c->running = false;
+	add_overlay(rig, c);
+	see(rig, c);
+	turn(rig);
+	pass_time(rig, 5000);
+	die(rig, "h1");
+	struct effect *e = take(rig, EFFECT_CREATE, "h2", NULL);
+	assert_string_equal(e->nets[0].ip, IP); /* as it had it when it ran */
+	effect_free(e);
+}
+
+static void what_its_user_removed_is_forgotten(void **state) {
+	struct rig *rig = begin(state);
+	struct resched_output out;
+
+	resched_container_gone(rig->r, "h1", WEB);
+	assert_null(resched_workloads(rig->r));
+	resched_take_output(rig->r, &out);
+	assert_true(strs_has(&out.forgotten, "prod/" WEB));
+	resched_output_clear(&out);
+	die(rig, "h1");
+	expect_nothing(rig);
+}
+
+static void an_engine_that_is_silent_alone_is_waited_for(void **state) {
+	struct rig *rig = begin(state);
+
+	verdict(rig, "h1", NODE_SUSPECT);
+	verdict(rig, "h1", NODE_ENGINE_ONLY);
+	expect_nothing(rig);
+	assert_null(resched_takeovers(rig->r));
+}
+
+static void demanded_evidence_waits_for_confirm_dead(void **state) {
+	struct rig *rig = *state;
+	struct world_container *c = container("h1", WEB, "web");
+	struct err err;
+
+	c->policy.fence = EVIDENCE_STOPPED;
+	add_overlay(rig, c);
+	see(rig, c);
+	comes_up(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), -EBUSY);
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h9", &err), -ENOENT);
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	ok(rig, EFFECT_READY, NULL);
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "confirm-dead h1");
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), 0);
+	turn(rig);
+	assert_int_equal(last(rig)->evidence, EVIDENCE_STOPPED);
+	until_started(rig);
+}
+
+static void confirm_dead_passes_the_brake_and_engine_only(void **state) {
+	struct rig *rig = begin(state);
+	struct err err;
+
+	resched_brake(rig->r, true, "2 of 3 nodes are lost");
+	verdict(rig, "h1", NODE_ENGINE_ONLY);
+	expect_nothing(rig);
+	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), 0);
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+	assert_int_equal(rig->asked[0]->kind, EFFECT_READY);
+}
+
+static void without_a_target_it_waits_and_goes_on_when_one_appears(void **state) {
+	struct rig *rig = *state;
+
+	see_web(rig);
+	comes_up(rig, "h1");
+	die(rig, "h2");
+	die(rig, "h3");
+	die(rig, "h1");
+	expect_nothing(rig);
+	expect_state(rig, TAKEOVER_WAITING, "no node can take it");
+	assert_true(strs_has(&last(rig)->rejected, "h2: is dead"));
+	comes_up(rig, "h3");
+	ok(rig, EFFECT_CREATE, "h3");
+}
+
+static void a_result_that_nobody_waits_for_is_ignored(void **state) {
+	struct rig *rig = begin(state);
+	const struct effect_result r = {.outcome = EFFECT_OK};
+
+	resched_result(rig->r, rig->now, 4711, &r);
+	expect_nothing(rig);
+}
+
+static void a_drill_tells_and_changes_nothing(void **state) {
+	struct rig *rig = begin(state);
+	struct resched_forecast f;
+
+	resched_forecast(rig->r, rig->now, world_container(resched_world(rig->r), "h1", WEB), NULL, 0, &f);
+	assert_null(f.blocked);
+	assert_string_equal(f.choice.target, "h2");
+	resched_forecast_clear(&f);
+	expect_nothing(rig);
+	assert_null(resched_takeovers(rig->r));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		T(a_restart_looks_before_it_does),
+		T(a_restart_in_the_middle_ends_with_one_owner),
+		T(nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead),
+		T(a_node_that_died_while_the_manager_was_stopped_is_taken_over),
+		T(the_brake_holds_what_has_not_begun_and_what_is_not_released),
+		T(a_store_that_cannot_be_written_stops_everything),
+		T(a_key_value_overlay_needs_agents),
+		T(what_was_stopped_on_purpose_stays_stopped),
+		T(what_stopped_with_its_host_counts_as_running),
+		T(what_its_user_removed_is_forgotten),
+		T(an_engine_that_is_silent_alone_is_waited_for),
+		T(demanded_evidence_waits_for_confirm_dead),
+		T(confirm_dead_passes_the_brake_and_engine_only),
+		T(without_a_target_it_waits_and_goes_on_when_one_appears),
+		T(a_result_that_nobody_waits_for_is_ignored),
+		T(a_drill_tells_and_changes_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
