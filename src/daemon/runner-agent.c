@@ -297,8 +297,12 @@ static void isolate(struct run *r) {
 		if (e->nets[i].id && e->nets[i].mac)
 			order.containers.v[order.containers.n++] =
 				(struct wire_stale){e->nets[i].id, e->nets[i].mac, e->nets[i].ip, c->sandbox};
-	r->agent = agent_isolate(r->node->agent, &order, callback(r, isolated));
+	if (order.containers.n > 0)
+		r->agent = agent_isolate(r->node->agent, &order, callback(r, isolated));
 	free(order.containers.v);
+	if (!r->agent) /* else what was not cut would count as cut */
+		runner_finish(r,
+			      &(struct effect_result){.outcome = EFFECT_NOT_DONE, .detail = "its network namespace is not known"});
 }
 
 /* ---- the table's ---- */
