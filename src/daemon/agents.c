@@ -31,7 +31,12 @@ static void set_identities(struct daemon *d) {
 			agent_set_identity(d->nodes[i].agent, &identity);
 }
 
-static bool may_catch_up(const struct daemon *d) { return !mono_reached(mono_add(d->started, span_sec(CATCH_UP_SEC)), mono_now()); }
+/* No manager was ever started so often: it is nonsense, and there may be no epoch above it. */
+#define EPOCH_MAX ((int64_t)1 << 53)
+
+static bool may_catch_up(const struct daemon *d, int64_t epoch) {
+	return epoch < EPOCH_MAX && !mono_reached(mono_add(d->started, span_sec(CATCH_UP_SEC)), mono_now());
+}
 
 static void catch_up(struct daemon *d, const struct daemon_node *n, int64_t epoch) {
 	log_warning("epoch-raised", LOG_STR("node", n->config->name), LOG_INT("seen", epoch),
@@ -50,7 +55,7 @@ static char *stands_back(struct daemon *d, const struct daemon_node *n, const st
 				 n->config->name);
 	if (s->epoch <= store_epoch(d->store))
 		return NULL;
-	if (may_catch_up(d)) {
+	if (may_catch_up(d, s->epoch)) {
 		catch_up(d, n, s->epoch);
 		return NULL;
 	}
@@ -73,8 +78,8 @@ static void say_change(struct daemon_node *n, enum node_agent_state state, const
 
 static void give(struct daemon_node *n, const struct agent_report *report) {
 	say_change(n, report->state, report->reason);
-	resched_agent(n->daemon->machine, n->config->name, report);
-	turn_wake(n->daemon);
+	if (resched_agent(n->daemon->machine, n->config->name, report))
+		turn_wake(n->daemon);
 }
 
 /* What it mended by itself, and what it does not mend any more. */

@@ -48,10 +48,15 @@ struct node_agent {
 	bool quarantine_known;  /* it has said so, in this run */
 	uint64_t quarantining;  /* the effect under way that changes it; 0: none */
 	struct strs ordered;    /* what the newest order said */
+	bool settled;           /* it drops what it is to drop, and nothing has changed since that was found */
 	bool order_open;        /* that order was not answered: it may yet take effect, and is repeated */
 	unsigned tries;
 	struct mono not_before;
 	struct agent_seat *seats; /* by workload */
+	unsigned telling;         /* of them are being told, or to be forgotten */
+	bool awaited;             /* one of those has to answer before another can be told */
+	bool due;                 /* it may have to be told something: looked at in the next turn */
+	struct mono due_at;       /* and then; 0: not */
 };
 
 void node_agent_clear(struct node_agent *a);

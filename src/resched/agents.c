@@ -36,20 +36,21 @@ static void forget_sightings(struct resched *r, const char *by) {
 		strs_remove(&n->seen_by, by);
 }
 
-void resched_agent(struct resched *r, const char *node, const struct agent_report *report) {
+bool resched_agent(struct resched *r, const char *node, const struct agent_report *report) {
 	struct world_node *n = world_node(&r->world, node);
 
 	if (!n)
-		return;
+		return false;
 	struct node_agent *a = &n->agent;
 	bool changed = a->state != report->state;
 	a->state = report->state;
 	xstr_replace(&a->reason, report->reason);
+	a->due |= changed;
 	if (report->instance && (!a->instance || strcmp(a->instance, report->instance) != 0)) {
 		xstr_replace(&a->instance, report->instance);
 		forget_what_it_was_told(a);
 		a->tries = 0;
-		changed = true;
+		a->due = changed = true;
 	}
 	if (report->quarantine) {
 		changed |= !a->quarantine_known || !strs_equal(&a->quarantine, report->quarantine);
@@ -59,18 +60,25 @@ void resched_agent(struct resched *r, const char *node, const struct agent_repor
 	}
 	if (report->state != NODE_AGENT_OK)
 		forget_sightings(r, node);
+	a->settled &= !changed;
 	r->world_changed |= changed;
+	return changed;
 }
 
 void resched_node_vtep(struct resched *r, const char *node, const char *vtep) {
 	struct world_node *n = world_node(&r->world, node);
-	if (n && vtep && !n->facts.vtep)
+	if (n && vtep && !n->facts.vtep) {
 		n->facts.vtep = xstrdup(vtep);
+		r->vteps_changed = true;
+	}
 }
 
 void resched_witness(struct resched *r, const char *node, const char *by, bool reached, const char *how) {
 	struct world_node *n = world_node(&r->world, node);
+	const struct world_node *witness = world_node(&r->world, by);
 
+	if (reached && (!witness || witness->agent.state != NODE_AGENT_OK))
+		return; /* it fell silent before this arrived */
 	if (!n || strs_has(&n->seen_by, by) == reached || n->verdict == NODE_ALIVE || n->verdict == NODE_RECOVERING)
 		return;
 	if (reached) {
@@ -177,7 +185,7 @@ static bool is_known_vtep(const struct resched *r, const char *vtep, bool *ret_a
 
 	*ret_all_known = true;
 	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next) {
-		*ret_all_known &= n->facts.vtep != NULL;
+		*ret_all_known &= n->facts.vtep || n->facts.version; /* what has told of itself and has none needs none */
 		known |= n->facts.vtep && strcmp(n->facts.vtep, vtep) == 0;
 	}
 	return known;
@@ -187,9 +195,9 @@ static bool is_known_vtep(const struct resched *r, const char *vtep, bool *ret_a
 static void wanted(const struct resched *r, const struct world_node *at, struct strs *ret) {
 	bool all_known;
 
-	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
-		if (n != at && n->quarantined)
-			strs_add_new(ret, n->facts.vtep);
+	for (size_t i = 0; i < r->lost.n; i++)
+		if (!at->facts.vtep || strcmp(at->facts.vtep, r->lost.v[i]) != 0)
+			strs_add(ret, r->lost.v[i]);
 	for (size_t i = 0; i < at->agent.quarantine.n; i++)
 		if (!is_known_vtep(r, at->agent.quarantine.v[i], &all_known) && !all_known)
 			strs_add_new(ret, at->agent.quarantine.v[i]);
@@ -206,11 +214,12 @@ static void order(struct resched *r, struct world_node *n) {
 	struct node_agent *a = &n->agent;
 	struct strs set = {0};
 
-	if (a->state != NODE_AGENT_OK || a->quarantining || !a->quarantine_known)
+	if (a->state != NODE_AGENT_OK || a->quarantining || !a->quarantine_known || a->settled)
 		return;
 	wanted(r, n, &set);
 	if (is_same_set(&set, &a->quarantine) && !a->order_open) {
 		a->tries = 0;
+		a->settled = true;
 	} else if (!mono_reached(a->not_before, r->now)) {
 		wake_at(r, a->not_before);
 	} else {
@@ -219,6 +228,7 @@ static void order(struct resched *r, struct world_node *n) {
 		strs_copy(&e->vteps, &set);
 		strs_copy(&a->ordered, &set);
 		a->quarantining = e->id;
+		agents_asked(r, e->id, n, NULL);
 		effect_emit(r, e);
 	}
 	strs_clear(&set);
@@ -226,16 +236,62 @@ static void order(struct resched *r, struct world_node *n) {
 
 static void ordered(struct resched *r, struct node_agent *a, const struct effect_result *result) {
 	a->quarantining = 0;
+	a->settled = false;
 	a->order_open = result->outcome == EFFECT_UNKNOWN || (a->order_open && result->outcome == EFFECT_NOT_DONE);
 	if (result->outcome == EFFECT_OK && result->vteps) {
 		strs_copy(&a->quarantine, result->vteps);
-		/* What another death adds is not waited for: hosts of one rack die within moments. */
-		a->not_before = is_same_set(result->vteps, &a->ordered) ? (struct mono){0} : mono_add(r->now, span_ms(REORDER_MS));
-		return;
+		if (is_same_set(&a->quarantine, &a->ordered)) {
+			a->not_before = (struct mono){0}; /* what another death adds is not waited for: hosts of one rack die together */
+			return;
+		}
 	}
-	a->tries++;
+	a->tries++; /* an agent that says yes and does something else is none that could be waited for either */
 	a->not_before = mono_add(r->now, backoff(r, a->tries));
 	xstr_replace(&a->reason, result->detail);
+}
+
+/* Found anew in every turn; the agents are gone through when it is another than before. A node that came back without an overlay
+ * has no address that could be dropped. */
+static void find_lost(struct resched *r) {
+	struct strs lost = {0};
+
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n->quarantined && n->facts.vtep)
+			strs_add_new(&lost, n->facts.vtep);
+	if (!strs_equal(&lost, &r->lost) || r->vteps_changed)
+		for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
+			n->agent.settled = false;
+	r->vteps_changed = false;
+	strs_clear(&r->lost);
+	r->lost = lost;
+}
+
+/* ---- what was asked ---- */
+
+struct agent_asked {
+	uint64_t effect;
+	struct world_node *node;
+	struct agent_seat *seat;
+	UT_hash_handle hh;
+};
+
+void agents_asked(struct resched *r, uint64_t effect, struct world_node *n, struct agent_seat *seat) {
+	struct agent_asked *a = xnew(struct agent_asked);
+
+	a->effect = effect;
+	a->node = n;
+	a->seat = seat;
+	HASH_ADD(hh, r->asked, effect, sizeof(a->effect), a);
+}
+
+void agents_clear(struct resched *r) {
+	struct agent_asked *a, *next;
+
+	HASH_ITER (hh, r->asked, a, next) {
+		HASH_DEL(r->asked, a);
+		free(a);
+	}
+	strs_clear(&r->lost);
 }
 
 /* ---- the turn ---- */
@@ -243,6 +299,7 @@ static void ordered(struct resched *r, struct node_agent *a, const struct effect
 void agents_turn(struct resched *r) {
 	mark(r);
 	lift(r);
+	find_lost(r);
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
 		order(r, n);
 	seats_turn(r);
@@ -250,13 +307,16 @@ void agents_turn(struct resched *r) {
 }
 
 bool agents_result(struct resched *r, uint64_t effect, const struct effect_result *result) {
-	for (struct world_node *n = r->world.nodes; n; n = n->hh.next) {
-		if (n->agent.quarantining == effect) {
-			ordered(r, &n->agent, result);
-			return true;
-		}
-		if (seats_result(r, n, effect, result))
-			return true;
-	}
-	return false;
+	struct agent_asked *a;
+
+	HASH_FIND(hh, r->asked, &effect, sizeof(effect), a);
+	if (!a)
+		return false;
+	HASH_DEL(r->asked, a);
+	if (a->seat)
+		seats_result(r, a->node, a->seat, result);
+	else
+		ordered(r, &a->node->agent, result);
+	free(a);
+	return true;
 }

@@ -9,10 +9,18 @@
 
 void resched_add_node(struct resched *r, const char *name, bool remote) { world_node_add(&r->world, name, remote); }
 
+static bool is_same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
+/* An engine that has told of itself and has none is as good as one that has told it. */
+static void note_vtep(struct resched *r, const struct world_node *n, const struct node_facts *facts) {
+	r->vteps_changed |= !is_same(n->facts.vtep, facts->vtep) || !n->facts.version;
+}
+
 void resched_node_facts(struct resched *r, const char *node, struct node_facts *facts) {
 	struct world_node *n = world_node(&r->world, node);
 
 	if (n) {
+		note_vtep(r, n, facts);
 		node_facts_clear(&n->facts);
 		n->facts = *facts;
 		*facts = (struct node_facts){0};
@@ -117,7 +125,10 @@ static void keep_addresses(struct world_container *c, const struct world_contain
 
 void resched_container(struct resched *r, struct mono now, struct world_container *c) {
 	struct world_container *old = world_container(&r->world, c->node, c->id);
+	struct world_node *n = world_node(&r->world, c->node);
 
+	if (n)
+		n->agent.due = true; /* it may have joined a network */
 	keep_addresses(c, old);
 	c->stopped_at = c->running ? (struct mono){0} : (old && !old->running ? old->stopped_at : now);
 	c->started |= old && old->started; /* answers can overtake each other */

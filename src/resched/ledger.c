@@ -207,6 +207,7 @@ void ledger_freeze(struct resched *r, struct world_container *c) {
 
 static void forget(struct resched *r, struct workload *w) {
 	strs_add(&r->out.forgotten, w->id);
+	r->workload_lost = true;
 	drop_spec(r, w);
 	HASH_DEL(r->workloads, w);
 	workload_free(w);

@@ -13,8 +13,12 @@ struct resched {
 	uint64_t next_effect;
 	bool brake, store_ok;
 	char *brake_reason, *store_reason;
-	bool world_changed; /* since the last turn: waiting takeovers plan again */
-	struct mono now;    /* of the turn or result under way */
+	bool world_changed;        /* since the last turn: waiting takeovers plan again */
+	struct agent_asked *asked; /* agents' effects under way that are not a takeover's; agents.c */
+	struct strs lost;          /* underlay addresses that are quarantined */
+	bool vteps_changed;        /* so that an agent may have to drop others */
+	bool workload_lost;        /* one was forgotten: agents may keep its addresses */
+	struct mono now;           /* of the turn or result under way */
 	struct wall wall;
 	struct resched_output out;
 	struct mono deadline;
@@ -80,6 +84,9 @@ bool takeover_proof(struct resched *r, struct takeover *t, uint64_t effect, cons
 /* agents.c: what the agents drop, and who can be sure of it. */
 void agents_turn(struct resched *r); /* quarantine ordered and lifted, addresses told */
 bool agents_result(struct resched *r, uint64_t effect, const struct effect_result *result); /* false: none of theirs */
+/* The effect's result is to come to the seat of that node; NULL: it is about its quarantine. */
+void agents_asked(struct resched *r, uint64_t effect, struct world_node *n, struct agent_seat *seat);
+void agents_clear(struct resched *r);
 /* A live node whose kernel forwards to these networks, or will: it has one of them joined, or is the target. */
 bool agents_is_observer(const struct resched *r, const struct world_node *n, const struct takeover *t);
 /* Every observer has an agent that does as it is told; else they are named. */
@@ -93,7 +100,7 @@ void sweep_ask(struct resched *r, const char *node); /* with the next turn */
 
 /* seats.c: which addresses each agent keeps right. */
 void seats_turn(struct resched *r);
-bool seats_result(struct resched *r, struct world_node *n, uint64_t effect, const struct effect_result *result);
+void seats_result(struct resched *r, struct world_node *n, struct agent_seat *s, const struct effect_result *result);
 /* How many agents have yet to be told of the takeover's owner; of those that are through, who is right and who is not and why. */
 size_t seats_open(const struct resched *r, const struct takeover *t, struct strs *ret_right, struct strs *ret_wrong);
 /* Its rows were seen to be wrong: it is told again. */

@@ -31,6 +31,7 @@ void resched_free(struct resched *r) {
 		workload_free(w);
 	}
 	world_clear(&r->world);
+	agents_clear(r);
 	resched_output_clear(&r->out);
 	free(r->cluster);
 	free(r->brake_reason);
@@ -77,6 +78,8 @@ void wake_at(struct resched *r, struct mono t) { r->deadline = mono_min(r->deadl
 void resched_result(struct resched *r, struct mono now, uint64_t effect, const struct effect_result *result) {
 	r->now = now;
 	r->world_changed = true;
+	if (agents_result(r, effect, result))
+		return;
 	for (struct takeover *t = r->takeovers; t; t = t->hh.next)
 		if (t->pending == effect) {
 			takeover_result(r, t, result);
@@ -84,8 +87,6 @@ void resched_result(struct resched *r, struct mono now, uint64_t effect, const s
 		} else if (takeover_proof(r, t, effect, result)) {
 			return;
 		}
-	if (agents_result(r, effect, result))
-		return;
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
 		if (n->restoring == effect) {
 			clean_node_result(r, n, result);

@@ -57,7 +57,7 @@ struct agent_report {
 	const char *reason, *instance; /* NULL: nothing to say; not heard of */
 	const struct strs *quarantine; /* what its kernel drops; NULL: it did not say */
 };
-void resched_agent(struct resched *r, const char *node, const struct agent_report *report);
+bool resched_agent(struct resched *r, const char *node, const struct agent_report *report); /* true: it is news */
 /* Another agent reaches this node, or does not (any more): while one does, the node is not lost, whoever else hears nothing. */
 void resched_witness(struct resched *r, const char *node, const char *by, bool reached, const char *how);
 /* Its underlay address, remembered from before this start; what the engine says itself goes before it. NULL is fine. */

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define TELL_SEC 2
+#define TELLS_AT_ONCE 16   /* to one agent, which sees to one after the other */
+#define UNWANTED 1         /* a hash that no workload has otherwise */
 #define TELLS_UNTIL_LEFT 2 /* so often an agent may fail before a takeover goes on without it */
 
 /* ---- what is to be told ---- */
@@ -100,7 +102,7 @@ static void copy_nets(const struct takeover *t, const struct world_container *ow
 			world_net_copy(&s->nets[s->n_nets++], net);
 }
 
-static struct effect *seat_effect(struct resched *r, const struct world_node *n, struct agent_seat *s, enum effect_kind kind) {
+static struct effect *seat_effect(struct resched *r, struct world_node *n, struct agent_seat *s, enum effect_kind kind) {
 	struct effect *e = effect_new(r, kind, span_sec(TELL_SEC));
 
 	e->node = xstrdup(n->name);
@@ -113,7 +115,23 @@ static struct effect *seat_effect(struct resched *r, const struct world_node *n,
 	for (size_t i = 0; i < s->n_nets; i++)
 		world_net_copy(&e->nets[e->n_nets++], &s->nets[i]);
 	s->pending = e->id;
+	n->agent.telling++;
+	agents_asked(r, e->id, n, s);
 	return e;
+}
+
+/* True while it cannot be told; it is looked at again when it can. */
+static bool has_to_wait(struct resched *r, struct world_node *n, const struct agent_seat *s) {
+	struct node_agent *a = &n->agent;
+
+	if (s->pending || a->telling >= TELLS_AT_ONCE) {
+		a->awaited = true;
+		return true;
+	}
+	if (mono_reached(s->not_before, r->now))
+		return false;
+	a->due_at = a->due_at.ns ? mono_min(a->due_at, s->not_before) : s->not_before;
+	return true;
 }
 
 static void tell(struct resched *r, struct world_node *n, const struct workload *w, const struct world_container *owner) {
@@ -121,21 +139,19 @@ static void tell(struct resched *r, struct world_node *n, const struct workload 
 	const struct takeover *t = takeover_open(r, w);
 	struct agent_seat *s = agent_seat(&n->agent, w->id);
 
-	if (s && (s->pending || is_up_to_date(s, w, t, owner)))
+	if (s && !s->pending && is_up_to_date(s, w, t, owner))
 		return;
 	if (!host || !host->facts.vtep || !is_complete(t, owner))
 		return;
 	if (!s)
 		s = agent_seat_add(&n->agent, w->id);
-	if (s->generation != w->generation) {
+	if (!s->pending && s->generation != w->generation) {
 		s->tries = 0;
 		s->not_before = (struct mono){0};
 	}
-	if (!mono_reached(s->not_before, r->now)) {
-		wake_at(r, s->not_before);
+	if (has_to_wait(r, n, s))
 		return;
-	}
-	s->told = false;
+	s->told = s->unwanted = false;
 	s->generation = w->generation;
 	xstr_replace(&s->container, w->container);
 	xstr_replace(&s->sandbox, owner->sandbox);
@@ -146,18 +162,19 @@ static void tell(struct resched *r, struct world_node *n, const struct workload 
 	effect_emit(r, e);
 }
 
+static void forget(struct resched *r, struct world_node *n, struct agent_seat *s) {
+	if (has_to_wait(r, n, s))
+		return;
+	s->unwanted = true;
+	effect_emit(r, seat_effect(r, n, s, EFFECT_FORGET));
+}
+
 static void forget_unwanted(struct resched *r, struct world_node *n) {
 	struct agent_seat *s, *next;
 
 	HASH_ITER (hh, n->agent.seats, s, next) {
-		if (s->pending || !is_unwanted(r, workload_find(r, s->workload)))
-			continue;
-		if (!mono_reached(s->not_before, r->now)) {
-			wake_at(r, s->not_before);
-			continue;
-		}
-		s->unwanted = true;
-		effect_emit(r, seat_effect(r, n, s, EFFECT_FORGET));
+		if (is_unwanted(r, workload_find(r, s->workload)))
+			forget(r, n, s);
 	}
 }
 
@@ -168,40 +185,102 @@ static const struct world_container *owner_of(const struct resched *r, const str
 	return c && (world_container_has_overlay(c) || !takeover_open(r, w)) ? c : workload_subject(r, w);
 }
 
-void seats_turn(struct resched *r) {
-	bool any = false;
+/* ---- who is gone through ---- */
 
-	for (struct world_node *n = r->world.nodes; n; n = n->hh.next) {
-		any |= n->agent.state == NODE_AGENT_OK;
-		if (n->agent.state == NODE_AGENT_OK)
-			forget_unwanted(r, n);
-	}
-	for (const struct workload *w = r->workloads; w && any; w = w->hh.next) {
-		const struct world_container *owner = is_told(r, w) ? owner_of(r, w) : NULL;
-		for (struct world_node *n = r->world.nodes; n && owner; n = n->hh.next)
-			if (n->agent.state == NODE_AGENT_OK && concerns(r, w, n, owner))
-				tell(r, n, w, owner);
-	}
+/* One whose addresses the agents are to know. */
+struct told {
+	struct workload *w;
+	const struct world_container *owner;
+	bool anew; /* something of it is not as it was when they were last gone through */
+};
+
+static uint64_t mix(uint64_t hash, const char *text) {
+	for (const char *p = text ? text : ""; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ULL; /* FNV-1a */
+	return (hash ^ (text ? 0xfe : 0xff)) * 0x100000001b3ULL;
 }
 
-bool seats_result(struct resched *r, struct world_node *n, uint64_t effect, const struct effect_result *result) {
-	struct agent_seat *s = n->agent.seats;
+static uint64_t mix_number(uint64_t hash, uint64_t number) { return (hash ^ number) * 0x100000001b3ULL; }
 
-	while (s && s->pending != effect)
-		s = s->hh.next;
-	if (!s)
+/* Everything of a workload that decides what an agent is told of it, apart from the agent's own node. Never 0. */
+static uint64_t hash_of(const struct resched *r, const struct workload *w, const struct world_container *owner) {
+	const struct world_node *host = world_node(&r->world, w->node);
+	const struct takeover *t = takeover_open(r, w);
+	const struct world_net *net;
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	if (!owner)
+		return is_unwanted(r, w) ? UNWANTED : 2;
+	hash = mix(mix(mix(hash, w->node), w->container), owner->sandbox);
+	hash = mix(mix_number(hash, w->generation), host ? host->facts.vtep : NULL);
+	for (size_t i = 0; (net = net_at(t, owner, i)) != NULL; i++)
+		hash = mix(mix(mix(mix(hash, net->name), net->mac), net->ip), net->ip6);
+	for (size_t i = 0; i < w->n_copies; i++)
+		hash = mix(mix_number(hash, w->copies[i].row), w->copies[i].node);
+	return hash | 4;
+}
+
+/* Owned by the caller. A workload that is no longer to be known is taken back at once, from whoever knows it. */
+static struct told *find_told(struct resched *r, size_t *ret_n) {
+	struct told *told = xnew_n(struct told, HASH_COUNT(r->workloads));
+
+	*ret_n = 0;
+	for (struct workload *w = r->workloads; w; w = w->hh.next) {
+		const struct world_container *owner = is_told(r, w) ? owner_of(r, w) : NULL;
+		uint64_t hash = hash_of(r, w, owner);
+		bool anew = hash != w->told;
+		w->told = hash;
+		r->workload_lost |= anew && hash == UNWANTED;
+		if (owner)
+			told[(*ret_n)++] = (struct told){w, owner, anew};
+	}
+	return told;
+}
+
+static bool is_due(struct resched *r, struct world_node *n) {
+	struct node_agent *a = &n->agent;
+
+	if (a->state != NODE_AGENT_OK)
 		return false;
-	s->pending = 0;
+	if (!a->due && !r->workload_lost && !(a->due_at.ns && mono_reached(a->due_at, r->now)))
+		return false;
+	a->due = a->awaited = false;
+	a->due_at = (struct mono){0};
+	forget_unwanted(r, n);
+	return true;
+}
+
+/* A thousand agents and hundreds of moved workloads are too many to be gone through in every turn: only what changed is. */
+void seats_turn(struct resched *r) {
+	size_t n_told;
+	struct told *told = find_told(r, &n_told);
+
+	for (struct world_node *n = r->world.nodes; n; n = n->hh.next) {
+		bool due = is_due(r, n);
+		for (size_t i = 0; i < n_told && n->agent.state == NODE_AGENT_OK; i++)
+			if ((due || told[i].anew) && concerns(r, told[i].w, n, told[i].owner))
+				tell(r, n, told[i].w, told[i].owner);
+		if (n->agent.due_at.ns && n->agent.state == NODE_AGENT_OK)
+			wake_at(r, n->agent.due_at);
+	}
+	r->workload_lost = false;
+	free(told);
+}
+
+void seats_result(struct resched *r, struct world_node *n, struct agent_seat *s, const struct effect_result *result) {
 	bool ok = result->outcome == EFFECT_OK && (s->unwanted || result->right);
+
+	s->pending = 0;
+	n->agent.telling--;
+	n->agent.due |= n->agent.awaited || !ok;
 	if (ok && s->unwanted) {
 		agent_seat_remove(&n->agent, s);
-		return true;
+		return;
 	}
 	s->told = ok;
 	s->tries = ok ? 0 : s->tries + 1;
 	s->not_before = ok ? (struct mono){0} : mono_add(r->now, backoff(r, s->tries));
 	xstr_replace(&s->problem, ok ? NULL : result->detail ? result->detail : "no answer");
-	return true;
 }
 
 /* ---- who asks ---- */
@@ -218,9 +297,20 @@ static void add_problem(struct strs *list, const struct world_node *n, const cha
 	free(line);
 }
 
+/* Why nobody can be told of it, now or later; NULL: it can. */
+static const char *untellable(const struct resched *r, const struct workload *w, const struct takeover *t,
+			      const struct world_container *owner) {
+	const struct world_node *host = world_node(&r->world, w->node);
+
+	if (!host || !host->facts.vtep)
+		return "the underlay address of the new host is not known";
+	return is_complete(t, owner) ? NULL : "not all of its addresses are known";
+}
+
 size_t seats_open(const struct resched *r, const struct takeover *t, struct strs *ret_right, struct strs *ret_wrong) {
 	const struct workload *w = walk_workload(r, t);
 	const struct world_container *owner = owner_of(r, w);
+	const char *never = owner ? untellable(r, w, t, owner) : NULL;
 	size_t open = 0;
 
 	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next) {
@@ -230,6 +320,8 @@ size_t seats_open(const struct resched *r, const struct takeover *t, struct strs
 		bool mine = s && s->generation == w->generation;
 		if (mine && s->told && !s->pending)
 			strs_add(ret_right, n->name);
+		else if (never)
+			add_problem(ret_wrong, n, never);
 		else if (n->agent.state == NODE_AGENT_OK && (!mine || s->tries < TELLS_UNTIL_LEFT))
 			open++;
 		else
@@ -239,11 +331,13 @@ size_t seats_open(const struct resched *r, const struct takeover *t, struct strs
 }
 
 void seats_again(struct resched *r, const char *node, const char *workload) {
-	const struct world_node *n = world_node(&r->world, node);
+	struct world_node *n = world_node(&r->world, node);
 	struct agent_seat *s = n ? agent_seat(&n->agent, workload) : NULL;
 
-	if (s)
+	if (s) {
 		s->told = false;
+		n->agent.due = true;
+	}
 }
 
 bool seats_settled_on(const struct resched *r, const struct world_node *n) {

@@ -21,8 +21,8 @@ static bool is_swept(const struct world_net *net) { return net->kind == NET_SWAR
 /* What runs at `host` on swarm overlays that `at` has joined too, apart from the addresses that seats.c takes care of. */
 static void add_nets(const struct resched *r, struct effect *e, const struct world_node *at, const struct world_node *host) {
 	for (const struct world_container *c = host->containers; c; c = c->next) {
-		const struct workload *w = c->running ? resched_workload_of(r, c->node, c->id) : NULL;
-		if (!c->running || (w && w->generation > 1))
+		const struct workload *w = c->running ? resched_workload_for(r, c) : NULL;
+		if (!c->running || (w && w->generation > 1 && workload_is_owner(w, c->node, c->id)))
 			continue;
 		for (size_t i = 0; i < c->n_nets; i++) {
 			if (!is_swept(&c->nets[i]) || !world_node_has_net(&r->world, at->name, c->nets[i].name))

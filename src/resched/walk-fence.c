@@ -36,13 +36,27 @@ static enum evidence evidence_at_hand(const struct resched *r, const struct take
 	return t->fenced ? EVIDENCE_STOPPED : evidence_of_node(r, t, t->from);
 }
 
+static bool can_be_dropped(const struct resched *r, const char *node) {
+	const struct world_node *n = world_node(&r->world, node);
+	return n && n->facts.vtep;
+}
+
+/* Frames can be dropped only of those whose address is known. */
+static bool can_be_quarantined(const struct resched *r, const struct takeover *t) {
+	const struct workload *w = walk_workload(r, t);
+	bool all = takeover_has_overlay(t);
+
+	if (!w->orphan && !t->released)
+		return all && can_be_dropped(r, t->from);
+	for (size_t i = 0; i < w->n_copies; i++)
+		if (!w->copies[i].staged && w->copies[i].row < CLEAN_WAIT)
+			all = all && can_be_dropped(r, w->copies[i].node);
+	return all;
+}
+
 /* `auto`: quarantined where every observer has an agent, else there is nothing better than to presume. */
 static enum evidence evidence_auto(const struct resched *r, const struct takeover *t) {
-	const struct world_node *from = world_node(&r->world, t->from);
-
-	if (!takeover_has_overlay(t) || !from || !from->facts.vtep)
-		return EVIDENCE_PRESUMED;
-	return agents_cover(r, t, NULL) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
+	return can_be_quarantined(r, t) && agents_cover(r, t, NULL) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
 }
 
 static enum evidence evidence_demanded(const struct resched *r, const struct takeover *t) {
@@ -79,7 +93,8 @@ static void disown(struct workload *w, const struct takeover *t) {
 
 static void lacks_evidence(struct resched *r, struct takeover *t, enum evidence demanded, enum evidence have) {
 	struct strs without = {0};
-	bool comes = demanded == EVIDENCE_QUARANTINED && agents_cover(r, t, &without); /* the acknowledgements are on their way */
+	bool comes = demanded == EVIDENCE_QUARANTINED && agents_cover(r, t, &without) &&
+		     can_be_quarantined(r, t); /* the acknowledgements are on their way */
 	char *lacking = without.n && demanded == EVIDENCE_QUARANTINED ? xasprintf(" (%s has no agent that answers)", without.v[0])
 								      : xstrdup("");
 

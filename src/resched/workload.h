@@ -53,6 +53,7 @@ struct workload {
 		*remembered; /* the spec's as it was while it was the owner; NULL: as in the world. Not persisted, as all below */
 	struct strs avoid;   /* nodes where attempts of this series failed */
 	struct takeover *newest; /* of it, in this run of the machine; NULL: none */
+	uint64_t told;           /* a hash of what the agents were to know of it when they were last gone through */
 	unsigned attempts;
 	struct mono not_before;
 	bool exhausted;
