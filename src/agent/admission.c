@@ -77,6 +77,7 @@ static void done_save(uv_work_t *request, int status) {
 	service->admission = NULL;
 	if (a->result == 0) {
 		copy_envelope(&service->identity, &a->identity);
+		service->reign++;
 		log_info("obeys", LOG_STR("manager", service->identity.manager), LOG_STR("cluster", service->identity.cluster),
 			 LOG_INT("epoch", service->identity.epoch));
 	} else {

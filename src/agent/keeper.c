@@ -15,6 +15,7 @@
 #include <utlist.h>
 
 #define SCAN_MS 2000
+#define FORMER_MAX 1000 /* in one status: the rest comes when these are gone */
 #define WATCH_BUFFER ((size_t)4 << 20)
 
 /* A namespace that is watched. */
@@ -43,7 +44,10 @@ struct keeper {
 
 /* ---- the owners ---- */
 
-void keeper_set(struct keeper *k, const struct owner *owner) { kept_set(&k->owners, owner); }
+void keeper_set(struct keeper *k, const struct owner *owner) {
+	kept_set(&k->owners, owner);
+	kept_find(&k->owners, owner->network_id, &owner->mac)->reign = k->service->reign;
+}
 
 void keeper_forget(struct keeper *k, const char *network_id, const struct mac *mac) { kept_forget(&k->owners, network_id, mac); }
 
@@ -70,6 +74,18 @@ static void report_contested(const struct kept *kept, struct wire_status *status
 	};
 }
 
+/* A manager that was started again does not know what it told before, and may not know these containers at all any more. */
+static void report_former(const struct kept *kept, struct wire_status *status) {
+	char mac[MAC_TEXT_MAX];
+	size_t n = status->former.n++;
+
+	status->former.v = xreallocarray(status->former.v, n + 1, sizeof(*status->former.v));
+	status->former.v[n] = (struct wire_endpoint){
+		.network_id = xstrdup(kept->owner.network_id),
+		.mac = xstrdup(mac_format(&kept->owner.mac, mac)),
+	};
+}
+
 void keeper_report(const struct keeper *k, struct wire_status *status) {
 	status->owners = HASH_COUNT(k->owners.all);
 	status->repaired = k->repaired;
@@ -77,6 +93,9 @@ void keeper_report(const struct keeper *k, struct wire_status *status) {
 	for (const struct kept *kept = k->owners.all; kept; kept = kept->hh.next)
 		if (kept->contested)
 			report_contested(kept, status);
+	for (const struct kept *kept = k->owners.all; kept && status->former.n < FORMER_MAX; kept = kept->hh.next)
+		if (kept->owner.watch && kept->reign != k->service->reign)
+			report_former(kept, status);
 }
 
 /* ---- repairs ---- */

@@ -23,7 +23,7 @@ bool keeper_is_contested(const struct keeper *k, const char *network_id, const s
 /* Looks for overlays and the engine; it is done every two seconds and when the engine's folder changes besides. */
 void keeper_scan(struct keeper *k);
 
-/* Fills owners, repaired, flips and contested. */
+/* Fills owners, repaired, flips, contested and former. */
 void keeper_report(const struct keeper *k, struct wire_status *status);
 
 #endif

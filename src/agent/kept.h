@@ -20,6 +20,7 @@ struct kept {
 	struct mono flips[KEPT_FLIPS_MAX]; /* a ring of the last ones */
 	size_t n_flips;                    /* since it was ordered */
 	bool contested;
+	unsigned reign;     /* the manager's start in which it was ordered; the keeper's */
 	struct mono logged; /* when a repair was logged last */
 	size_t unlogged;    /* repairs since */
 	UT_hash_handle hh;

@@ -44,6 +44,7 @@ struct service {
 	struct kernel change_kernel, look_kernel;
 	struct keeper *keeper;
 	struct wire_envelope identity; /* manager NULL: nobody yet */
+	unsigned reign;                /* counts who was obeyed: another manager, or the same one started again */
 	struct sequence sequence;      /* of the orders obeyed */
 	struct admission *admission;   /* the write under way, or NULL */
 	struct order *tasks;           /* that the swarm manager was asked to remove */

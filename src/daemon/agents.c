@@ -103,6 +103,7 @@ static void say_repairs(struct daemon_node *n, const struct wire_status *s) {
 
 static void heard(struct daemon_node *n, const struct wire_status *s) {
 	char *why CLEANUP_FREE = stands_back(n->daemon, n, s);
+	struct agent_endpoint *former CLEANUP_FREE = xnew_n(struct agent_endpoint, s->former.n);
 	const struct agent_report report = {
 		.state = why ? NODE_AGENT_STALE_EPOCH : NODE_AGENT_OK,
 		.reason = why           ? why
@@ -110,8 +111,13 @@ static void heard(struct daemon_node *n, const struct wire_status *s) {
 					: NULL,
 		.instance = s->instance,
 		.quarantine = &s->quarantine.vteps,
+		.former = former,
+		.n_former = s->former.n,
+		.unaware = s->owners > 0 && s->epoch < store_epoch(n->daemon->store),
 	};
 
+	for (size_t i = 0; i < s->former.n; i++)
+		former[i] = (struct agent_endpoint){s->former.v[i].network_id, s->former.v[i].mac};
 	n->agent_silent = 0;
 	say_repairs(n, s);
 	n->agent_control = s->swarm_control && !why;

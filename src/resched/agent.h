@@ -22,6 +22,11 @@ const char *node_agent_state_name(enum node_agent_state s); /* "none", "ok", "un
 
 struct world_net;
 
+/* One address, as its agent knows it. */
+struct agent_endpoint {
+	const char *network_id, *mac;
+};
+
 /* A workload's addresses as one agent was told of them, or is being told. */
 struct agent_seat {
 	char *workload;
@@ -55,8 +60,11 @@ struct node_agent {
 	struct agent_seat *seats; /* by workload */
 	unsigned telling;         /* of them are being told, or to be forgotten */
 	bool awaited;             /* one of those has to answer before another can be told */
-	bool due;                 /* it may have to be told something: looked at in the next turn */
-	struct mono due_at;       /* and then; 0: not */
+	struct world_net *former; /* it keeps these right, and was not told to in this run of the machine */
+	size_t n_former;
+	uint64_t forgetting; /* the effect under way that takes them back; 0: none */
+	bool due;            /* it may have to be told something: looked at in the next turn */
+	struct mono due_at;  /* and then; 0: not */
 };
 
 void node_agent_clear(struct node_agent *a);

@@ -60,6 +60,11 @@ bool resched_agent(struct resched *r, const char *node, const struct agent_repor
 	}
 	if (report->state != NODE_AGENT_OK)
 		forget_sightings(r, node);
+	if (report->unaware && !a->order_open) {
+		a->order_open = changed = true; /* any order will do */
+	}
+	former_take(a, report);
+	changed |= a->n_former > 0;
 	a->settled &= !changed;
 	r->world_changed |= changed;
 	return changed;
@@ -315,6 +320,8 @@ bool agents_result(struct resched *r, uint64_t effect, const struct effect_resul
 	HASH_DEL(r->asked, a);
 	if (a->seat)
 		seats_result(r, a->node, a->seat, result);
+	else if (a->node->agent.forgetting == effect)
+		a->node->agent.forgetting = 0;
 	else
 		ordered(r, &a->node->agent, result);
 	free(a);

@@ -84,7 +84,7 @@ bool takeover_proof(struct resched *r, struct takeover *t, uint64_t effect, cons
 /* agents.c: what the agents drop, and who can be sure of it. */
 void agents_turn(struct resched *r); /* quarantine ordered and lifted, addresses told */
 bool agents_result(struct resched *r, uint64_t effect, const struct effect_result *result); /* false: none of theirs */
-/* The effect's result is to come to the seat of that node; NULL: it is about its quarantine. */
+/* The effect's result is to come to the seat of that node; NULL: it is about the whole node. */
 void agents_asked(struct resched *r, uint64_t effect, struct world_node *n, struct agent_seat *seat);
 void agents_clear(struct resched *r);
 /* A live node whose kernel forwards to these networks, or will: it has one of them joined, or is the target. */
@@ -97,6 +97,11 @@ bool agents_quarantined(const struct resched *r, const struct takeover *t, const
 /* sweep.c: where the other containers of a node are that has come back. */
 void sweep_turn(struct resched *r);
 void sweep_ask(struct resched *r, const char *node); /* with the next turn */
+
+/* former.c: what an agent was told before this run of the machine, and nobody has any more. */
+void former_take(struct node_agent *a, const struct agent_report *report);
+void former_drop(struct node_agent *a);                    /* it is out of date: its next status says it anew */
+void former_turn(struct resched *r, struct world_node *n); /* when it was told all that it is to know */
 
 /* seats.c: which addresses each agent keeps right. */
 void seats_turn(struct resched *r);

@@ -54,8 +54,11 @@ void resched_listed(struct resched *r, struct mono now, const char *node, const 
 /* What a node's agent says of itself, whenever it was asked. */
 struct agent_report {
 	enum node_agent_state state;
-	const char *reason, *instance; /* NULL: nothing to say; not heard of */
-	const struct strs *quarantine; /* what its kernel drops; NULL: it did not say */
+	const char *reason, *instance;       /* NULL: nothing to say; not heard of */
+	const struct strs *quarantine;       /* what its kernel drops; NULL: it did not say */
+	const struct agent_endpoint *former; /* addresses it was told of by a manager that ran before, and by none since */
+	size_t n_former;
+	bool unaware; /* it knows addresses, and not that the manager was started since: it has to be given an order */
 };
 bool resched_agent(struct resched *r, const char *node, const struct agent_report *report); /* true: it is news */
 /* Another agent reaches this node, or does not (any more): while one does, the node is not lost, whoever else hears nothing. */

@@ -260,6 +260,8 @@ void seats_turn(struct resched *r) {
 		for (size_t i = 0; i < n_told && n->agent.state == NODE_AGENT_OK; i++)
 			if ((due || told[i].anew) && concerns(r, told[i].w, n, told[i].owner))
 				tell(r, n, told[i].w, told[i].owner);
+		if (due)
+			former_turn(r, n);
 		if (n->agent.due_at.ns && n->agent.state == NODE_AGENT_OK)
 			wake_at(r, n->agent.due_at);
 	}
@@ -272,6 +274,7 @@ void seats_result(struct resched *r, struct world_node *n, struct agent_seat *s,
 
 	s->pending = 0;
 	n->agent.telling--;
+	former_drop(&n->agent);
 	n->agent.due |= n->agent.awaited || !ok;
 	if (ok && s->unwanted) {
 		agent_seat_remove(&n->agent, s);

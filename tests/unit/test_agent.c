@@ -226,6 +226,26 @@ static void status_says_what_the_agent_sees_and_whom_it_obeys(void **state) {
 	assert_int_equal(b->status.owners, 1);
 }
 
+static void an_owner_that_nobody_spoke_of_since_the_manager_was_started_is_said(void **state) {
+	struct bed *b = *state;
+	const struct wire_quarantine nobody = {0};
+
+	order_owner(b, OTHER_VTEP, NULL);
+	wait_ok(b);
+	ask_status(b);
+	assert_int_equal(b->status.former.n, 0);
+	set_identity(b, "m1", 2);
+	agent_quarantine(b->agent, &nobody, cb_of(b));
+	wait_ok(b);
+	ask_status(b);
+	assert_int_equal(b->status.former.n, 1);
+	assert_string_equal(b->status.former.v[0].mac, MAC);
+	order_owner(b, OTHER_VTEP, NULL);
+	wait_ok(b);
+	ask_status(b);
+	assert_int_equal(b->status.former.n, 0);
+}
+
 static void an_older_epoch_is_refused_also_after_a_restart(void **state) {
 	struct bed *b = *state;
 
@@ -544,6 +564,7 @@ static void this_needs_root(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		T(status_says_what_the_agent_sees_and_whom_it_obeys),
+		T(an_owner_that_nobody_spoke_of_since_the_manager_was_started_is_said),
 		T(an_older_epoch_is_refused_also_after_a_restart),
 		T(another_manager_is_refused_until_an_operator_confirms_it),
 		T(an_epoch_that_cannot_be_kept_is_not_obeyed),

@@ -44,7 +44,9 @@ static const struct sample samples[] = {
 	{"status", &wire_status_shape,
 	 "{\"cluster\":null,\"contested\":[{\"flips\":11,\"ip\":\"10.20.0.50\",\"mac\":\"02:42:0a:14:00:32\",\"network_id\":\"a\"}]"
 	 ","
-	 "\"engine_pid\":7,\"epoch\":0,\"errors\":[\"x\"],\"flips\":2,\"hostname\":\"h1\",\"instance\":\"i\",\"manager\":null,"
+	 "\"engine_pid\":7,\"epoch\":0,\"errors\":[\"x\"],\"flips\":2,"
+	 "\"former\":[{\"mac\":\"02:42:0a:14:00:33\",\"network_id\":\"a\"}],\"hostname\":\"h1\",\"instance\":\"i\",\"manager\":"
+	 "null,"
 	 "\"networks\":[\"9kbo1k4mvx\"],\"owners\":1,\"quarantine\":{\"ports\":[4789],\"vteps\":[]},\"repaired\":3,"
 	 "\"swarm_control\":true,\"version\":\"0.1.0\"}"},
 	{"owner states", &wire_owner_states_shape,

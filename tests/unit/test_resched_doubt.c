@@ -27,6 +27,7 @@ struct rig {
 	size_t repairs, most_repairs; /* answered; of one turn, to one node */
 	struct strs dropped;          /* what h2's agent was ordered last */
 	bool ordered;
+	struct strs forgotten; /* MACs that h2's agent was to forget */
 };
 
 static const char *const vteps[] = {"10.99.0.11", "10.99.0.12", "10.99.0.13"};
@@ -108,6 +109,8 @@ static void answer(struct rig *rig, const struct effect *e) {
 		strs_copy(&rig->dropped, &e->vteps);
 		rig->ordered = true;
 	}
+	for (size_t i = 0; e->kind == EFFECT_FORGET && strcmp(e->node, "h2") == 0 && i < e->n_nets; i++)
+		strs_add(&rig->forgotten, e->nets[i].mac);
 	rig->repairs += e->kind == EFFECT_REPAIR && e->watch;
 	resched_result(rig->r, rig->now, e->id, &result);
 }
@@ -213,6 +216,7 @@ static int tear_down(void **state) {
 
 	resched_free(rig->r);
 	strs_clear(&rig->dropped);
+	strs_clear(&rig->forgotten);
 	free(rig);
 	return 0;
 }
@@ -333,6 +337,50 @@ static void a_sighting_that_arrives_after_its_witness_fell_silent_is_none(void *
 	assert_true(newest(rig)->released);
 }
 
+/* h2's agent was told of two addresses by a manager that ran before. */
+static void say_former(struct rig *rig) {
+	const struct strs nothing = {0};
+	const struct agent_endpoint former[] = {{"ovid", "02:42:0a:14:00:50"}, {"ovid", "02:42:0a:14:00:60"}};
+
+	resched_agent(rig->r, "h2",
+		      &(struct agent_report){
+			      .state = NODE_AGENT_OK, .instance = "i", .quarantine = &nothing, .former = former, .n_former = 2});
+}
+
+static void what_was_told_before_the_start_and_nobody_has_is_taken_back(void **state) {
+	struct rig *rig = *state;
+
+	begin_with(rig, EVIDENCE_NONE);
+	tell_container(rig, "h1", "50", 2);
+	tell_container(rig, "h2", "52", 1);
+	come_up(rig, 0, vteps[0]);
+	come_up(rig, 1, vteps[1]);
+	go_on(rig);
+	say_former(rig);
+	go_on(rig);
+	assert_int_equal(rig->forgotten.n, 0); /* h3 was not listed yet: it may have either */
+	come_up(rig, 2, vteps[2]);
+	say_former(rig);
+	go_on(rig);
+	assert_int_equal(rig->forgotten.n, 1);
+	assert_string_equal(rig->forgotten.v[0], "02:42:0a:14:00:60");
+}
+
+static void an_agent_that_knows_addresses_and_not_of_the_start_is_given_an_order(void **state) {
+	struct rig *rig = *state;
+	const struct strs nothing = {0};
+
+	begin_with(rig, EVIDENCE_NONE);
+	for (size_t i = 0; i < 3; i++)
+		come_up(rig, i, vteps[i]);
+	go_on(rig);
+	assert_false(rig->ordered);
+	resched_agent(rig->r, "h2",
+		      &(struct agent_report){.state = NODE_AGENT_OK, .instance = "i", .quarantine = &nothing, .unaware = true});
+	go_on(rig);
+	assert_true(rig->ordered);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
@@ -344,6 +392,8 @@ int main(void) {
 		T(an_agent_is_told_of_a_few_addresses_at_once_and_of_all_in_the_end),
 		T(an_agent_is_told_when_its_node_joins_or_the_owner_gets_another_namespace),
 		T(a_target_whose_underlay_address_is_not_known_holds_nothing_up),
+		T(what_was_told_before_the_start_and_nobody_has_is_taken_back),
+		T(an_agent_that_knows_addresses_and_not_of_the_start_is_given_an_order),
 		T(a_sighting_that_arrives_after_its_witness_fell_silent_is_none),
 	};
 

@@ -192,6 +192,7 @@ static const struct wire_field wire_status_fields[] = {
 	FIELD(wire_status, repaired, WIRE_INT),
 	FIELD(wire_status, flips, WIRE_INT),
 	LIST(wire_status, contested, contested_shape),
+	LIST(wire_status, former, endpoint_shape),
 	FIELD(wire_status, swarm_control, WIRE_BOOL),
 	FIELD(wire_status, errors, WIRE_TEXTS),
 	END,

@@ -44,6 +44,10 @@ struct wire_quarantine {
 	struct wire_numbers ports;
 };
 
+struct wire_endpoint {
+	char *network_id, *mac;
+};
+
 struct wire_contested {
 	char *network_id, *mac, *ip;
 	int64_t flips;
@@ -60,6 +64,10 @@ struct wire_status {
 		struct wire_contested *v;
 		size_t n;
 	} contested;
+	struct {
+		struct wire_endpoint *v;
+		size_t n;
+	} former; /* of the owners watched: those that were not ordered since the manager's last start, as far as there is room */
 	bool swarm_control; /* a swarm manager's control socket is there */
 	struct strs errors; /* what does not work now */
 };
@@ -86,10 +94,6 @@ struct wire_owner {
 struct wire_owners {
 	struct wire_owner *v;
 	size_t n;
-};
-
-struct wire_endpoint {
-	char *network_id, *mac;
 };
 
 struct wire_owners_order {
