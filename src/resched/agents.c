@@ -246,7 +246,8 @@ static void ordered(struct resched *r, struct node_agent *a, const struct effect
 	if (result->outcome == EFFECT_OK && result->vteps) {
 		strs_copy(&a->quarantine, result->vteps);
 		if (is_same_set(&a->quarantine, &a->ordered)) {
-			a->not_before = (struct mono){0}; /* what another death adds is not waited for: hosts of one rack die together */
+			a->not_before =
+				(struct mono){0}; /* what another death adds is not waited for: hosts of one rack die together */
 			return;
 		}
 	}

@@ -200,7 +200,7 @@ static void a_quarantine_outlives_the_manager(void **state) {
 
 static void what_may_belong_to_a_node_not_heard_of_yet_stays_dropped(void **state) {
 	struct rig *rig = *state;
-	struct node_facts nothing = {.version = xstrdup("20.10.24")};
+	struct node_facts nothing = {0};
 
 	(void)begin_with_agents(state);
 	resched_node_facts(rig->r, "h1", &nothing);
@@ -221,6 +221,8 @@ static void witness(struct rig *rig, const char *by, bool reached) {
 static void what_a_witness_reaches_is_not_taken_over_until_no_witness_does(void **state) {
 	struct rig *rig = begin(state);
 
+	agent(rig, "h2", "one", NULL);
+	agent(rig, "h3", "one", NULL);
 	verdict(rig, "h1", NODE_SUSPECT);
 	witness(rig, "h2", true);
 	witness(rig, "h3", true);
@@ -233,10 +235,28 @@ static void what_a_witness_reaches_is_not_taken_over_until_no_witness_does(void 
 	ok(rig, EFFECT_CREATE, "h2");
 }
 
+static void what_a_silent_agent_saw_is_no_news(void **state) {
+	struct rig *rig = begin(state);
+
+	agent(rig, "h3", "one", NULL);
+	verdict(rig, "h1", NODE_SUSPECT);
+	witness(rig, "h3", true);
+	verdict(rig, "h1", NODE_DEAD);
+	expect_nothing(rig);
+	resched_agent(rig->r, "h3", &(struct agent_report){.state = NODE_AGENT_UNREACHABLE});
+	turn(rig);
+	ok(rig, EFFECT_CREATE, "h2");
+	witness(rig, "h3", true); /* it was on its way */
+	ok(rig, EFFECT_READY, NULL);
+	assert_true(last(rig)->released);
+}
+
 static void a_witness_keeps_a_takeover_from_passing_its_point_of_no_return(void **state) {
 	struct rig *rig = begin(state);
 
+	agent(rig, "h3", "one", NULL);
 	die(rig, "h1");
+	obey(rig, "h3");
 	ok(rig, EFFECT_CREATE, "h2");
 	witness(rig, "h3", true);
 	ok(rig, EFFECT_READY, NULL);
@@ -352,6 +372,7 @@ int main(void) {
 		T(a_quarantine_outlives_the_manager),
 		T(what_may_belong_to_a_node_not_heard_of_yet_stays_dropped),
 		T(what_a_witness_reaches_is_not_taken_over_until_no_witness_does),
+		T(what_a_silent_agent_saw_is_no_news),
 		T(a_witness_keeps_a_takeover_from_passing_its_point_of_no_return),
 		T(a_key_value_overlay_goes_on_when_every_observer_has_an_agent),
 		T(an_owner_on_a_key_value_overlay_that_nobody_reaches_needs_an_operator),
