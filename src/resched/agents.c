@@ -82,7 +82,7 @@ void resched_witness(struct resched *r, const char *node, const char *by, bool r
 	struct world_node *n = world_node(&r->world, node);
 	const struct world_node *witness = world_node(&r->world, by);
 
-	if (reached && (!witness || witness->agent.state != NODE_AGENT_OK))
+	if (reached && (!witness || witness->agent.state == NODE_AGENT_UNREACHABLE))
 		return; /* it fell silent before this arrived */
 	if (!n || strs_has(&n->seen_by, by) == reached || n->verdict == NODE_ALIVE || n->verdict == NODE_RECOVERING)
 		return;
