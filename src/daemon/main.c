@@ -191,6 +191,24 @@ static struct engine *nth_kv(void *ctx, size_t i, const char *without) {
 	return NULL;
 }
 
+static bool has_address(const struct world_container *c, const char *ip) {
+	for (size_t i = 0; i < c->n_nets; i++)
+		if ((c->nets[i].ip && strcmp(c->nets[i].ip, ip) == 0) || (c->nets[i].ip6 && strcmp(c->nets[i].ip6, ip) == 0))
+			return true;
+	return false;
+}
+
+static bool kv_foreign(void *ctx, const char *name, const char *ip, const struct strs *ours) {
+	const struct world *world = resched_world(((struct daemon *)ctx)->machine);
+
+	for (const struct world_node *n = world->nodes; n; n = n->hh.next) {
+		const struct world_container *c = n->verdict == NODE_ALIVE ? world_container_named(world, n->name, name) : NULL;
+		if (c && c->running && has_address(c, ip) && !strs_has(ours, c->id))
+			return true;
+	}
+	return false;
+}
+
 static struct engine *engine_of(void *ctx, const char *node) {
 	struct daemon_node *n = daemon_node(ctx, node);
 	return n ? n->engine : NULL;
@@ -315,6 +333,7 @@ static int start(struct daemon *d, struct err *err) {
 		.manager = nth_manager,
 		.engine = engine_of,
 		.kv_engine = nth_kv,
+		.kv_foreign = kv_foreign,
 		.remember = remember_node,
 		.ctx = d,
 	};

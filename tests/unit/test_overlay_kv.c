@@ -109,6 +109,16 @@ static struct engine *nth_kv(void *ctx, size_t i, const char *without) {
 	return NULL;
 }
 
+/* What live engines show of their own. */
+static bool is_foreign(void *ctx, const char *name, const char *ip, const struct strs *ours) {
+	(void)ctx;
+	for (size_t i = 0; i < w.n; i++)
+		if (w.up[w.store[i].host[1] - '1'] && strcmp(w.store[i].name, name) == 0 && strcmp(w.store[i].ip, ip) == 0 &&
+		    !strs_has(ours, w.store[i].id))
+			return true;
+	return false;
+}
+
 static struct engine *engine_of(void *ctx, const char *node) {
 	(void)ctx;
 	return w.engines[node[1] - '1'];
@@ -124,7 +134,8 @@ static int set_up(void **state) {
 		w.engines[i] = new_engine(nodes[i], w.servers[i].port);
 		w.up[i] = i > 0;
 	}
-	rig.cluster = (struct overlay_cluster){.http = rig.http, .engine = engine_of, .kv_engine = nth_kv};
+	rig.cluster =
+		(struct overlay_cluster){.http = rig.http, .engine = engine_of, .kv_engine = nth_kv, .kv_foreign = is_foreign};
 	strs_add(&w.names, "web");
 	w.own = NEW;
 	w.own_node = "h2";
@@ -229,6 +240,16 @@ static void what_a_stranger_or_the_new_one_holds_is_left_alone(void **state) {
 	expect_outcome(OVERLAY_OK);
 	expect_log("");
 	assert_int_equal(w.n, 1);
+}
+
+static void a_container_that_was_put_in_the_old_ones_place_by_hand_is_left_alone(void **state) {
+	(void)state;
+	store((struct endpoint){"h3", THIEF, "web", "n1", "10.20.0.50", ""});
+	perform(overlay_kv.release);
+	expect_outcome(OVERLAY_OK);
+	expect_log("");
+	perform(overlay_kv.holders);
+	assert_int_equal(rig.result.holder, OVERLAY_HOLDER_OTHER);
 }
 
 static void every_address_is_released_on_its_own_network(void **state) {
@@ -423,6 +444,7 @@ int main(void) {
 		T(the_endpoint_that_has_the_address_is_let_go_whatever_the_copy_is_called_now),
 		T(what_nobody_holds_counts_as_released),
 		T(what_a_stranger_or_the_new_one_holds_is_left_alone),
+		T(a_container_that_was_put_in_the_old_ones_place_by_hand_is_left_alone),
 		T(every_address_is_released_on_its_own_network),
 		T(the_store_is_believed_and_not_the_answer_to_the_disconnect),
 		T(after_the_last_engine_the_first_is_told_again),

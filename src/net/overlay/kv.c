@@ -78,12 +78,27 @@ static const struct engine_network_user *find_user(const struct engine_network *
 	return NULL;
 }
 
+/* Somebody may have put a container of the old one's name in its place by hand: that one is not ours to disconnect. */
+static bool is_foreign(const struct kv_call *k, const struct engine_network_user *u) {
+	const struct overlay_cluster *c = k->call.cluster;
+	struct strs ours = {0};
+
+	strs_copy(&ours, &k->copies);
+	if (k->own)
+		strs_add(&ours, k->own);
+	bool foreign = c->kv_foreign && c->kv_foreign(c->ctx, u->name, *u->ip ? u->ip : u->ip6, &ours);
+	strs_clear(&ours);
+	return foreign;
+}
+
 static enum overlay_holder holder_of(const struct kv_call *k, const struct engine_network_user *u) {
 	if (!u)
 		return OVERLAY_HOLDER_NONE;
 	if (k->own && strcmp(u->key, k->own) == 0)
 		return OVERLAY_HOLDER_OWN;
-	return strs_has(&k->copies, u->key) || strs_has(&k->names, u->name) ? OVERLAY_HOLDER_COPY : OVERLAY_HOLDER_OTHER;
+	if (strs_has(&k->copies, u->key))
+		return OVERLAY_HOLDER_COPY;
+	return strs_has(&k->names, u->name) && !is_foreign(k, u) ? OVERLAY_HOLDER_COPY : OVERLAY_HOLDER_OTHER;
 }
 
 static void note(struct kv_call *k, enum overlay_holder h, const struct overlay_address *a, const struct engine_network_user *u) {

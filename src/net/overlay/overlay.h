@@ -32,6 +32,8 @@ struct overlay_cluster {
 	/* The i-th engine, from 0, that answers now, shares the key/value store and has no container of that name (NULL: any name
 	 * will do); NULL after the last. */
 	struct engine *(*kv_engine)(void *ctx, size_t i, const char *without);
+	/* A container of that name that is none of `ours` (IDs) has the address on an engine that answers now. NULL: not known. */
+	bool (*kv_foreign)(void *ctx, const char *name, const char *ip, const struct strs *ours);
 	/* Must be on disk before the node is removed: what is needed to give it its place back (JSON text; what it holds of join
 	 * tokens is nothing). written(…, 0 or negative) follows, once, later. */
 	void (*remember)(void *ctx, const char *node, const char *json_text, void (*written)(void *user, int result), void *user);
