@@ -50,6 +50,8 @@ short() { printf '%.12s' "$1"; }
 
 ### heird
 
+# Of the laboratory: $agents=yes when its hosts have them, $overlay=kv when that
+# is what it has; $heartbeat when it is not the default.
 configuration() {
 	cat <<END
 cluster: ${HEIR_LAB}
@@ -61,6 +63,7 @@ END
 		printf '  - {name: %s, url: "%s"%s}\n' "$host" \
 			"$(lab url "$host")" "$(agent_of "$host")"
 	done
+	[ -z "${heartbeat:-}" ] || printf 'heartbeat: %s\n' "$heartbeat"
 	[ "${overlay:-swarm}" = kv ] ||
 		printf 'swarm: {control: "unix://%s"}\n' "$(lab control h2)"
 }
