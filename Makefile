@@ -72,7 +72,7 @@ $(B)/tests/netns/%: $(B)/obj/tests/netns/test_%.o $(NETNS_SHARED:%.c=$(B)/obj/%.
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NETLINK_LIBS) -lm
 
 # Without root or engines: unit tests and the simulator. `sudo ./run check` runs everything.
 SEEDS ?= 2000

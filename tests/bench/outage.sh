@@ -38,7 +38,9 @@ start_three() {
 	warm h2 neighbour &
 	neighbour=$!
 	warm h3 client &
-	wait $! && wait "$neighbour" && wait "$web" || die "a container did not start"
+	for starting in $! "$neighbour" "$web"; do
+		wait "$starting" || die "a container did not start"
+	done
 }
 
 # outage_run NUMBER FILE
@@ -106,7 +108,8 @@ cells() {
 slowest_median() {
 	for variant in $variants; do
 		case $variant in
-		*-agents) echo "$(median "$1" "$work/outage-$variant-$beat")" ;;
+		*-agents) median "$1" "$work/outage-$variant-$beat"
+			echo ;;
 		esac
 	done | sort -n | tail -n 1
 }

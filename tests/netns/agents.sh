@@ -75,11 +75,12 @@ lab_agent() {
 	hang) agent_signal "$1" STOP ;;
 	wake) agent_signal "$1" CONT ;;
 	url) agent_url "$1" ;;
+	pid) agent_pid "$1" || die "$1 has no agent" ;;
 	log) printf '%s\n' "$state/$1/agent.log" ;;
 	status)
 		nsenter --net="/run/netns/heir-$lab-$1" \
 			curl -fsS -m 5 "$(agent_url "$1")/v1/status" && echo ;;
-	*) die "agent $1: up, down, kill, hang, wake, status, url or log" ;;
+	*) die "agent $1: up, down, kill, hang, wake, status, url, pid or log" ;;
 	esac
 }
 
