@@ -114,7 +114,8 @@ reformat:
 tidy:
 	$(Q)printf '%s\n' $(SOURCES) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Isrc -DHEIR_VERSION=\"0\" $(PKG_CFLAGS) 2>/dev/null' tidy
 
-bench: all $(BENCH)
+bench-programs: $(BENCH)
+bench: all bench-programs
 	$(Q)tests/bench/run $(ARGS)
 
 install: all
@@ -132,6 +133,6 @@ install: all
 clean:
 	rm -rf $(B)/obj $(B)/tests $(B)/asan $(B)/fuzzing $(LIB) $(PROGRAMS)
 
-.PHONY: all check unit sim netns-tests asan fuzz fuzz-run layers format reformat tidy bench install clean
+.PHONY: all check unit sim netns-tests asan fuzz fuzz-run layers format reformat tidy bench bench-programs install clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
