@@ -11,7 +11,7 @@
 
 struct cutting {
 	const struct wire_stale *stale;
-	const struct owner *owner; /* the stale one's MAC and address; its local is the sandbox that must not be cut, or NULL */
+	const struct owner *owner; /* the stale one's MAC and address; its local is a sandbox that must not be cut, or NULL */
 	struct overlay *overlay;   /* NULL: not joined */
 	struct wire_cut *cut;
 };
@@ -78,14 +78,22 @@ static void work_isolate(struct order *o, struct kernel *kernel) {
 	}
 }
 
-static struct owner stale_value(const struct keeper *keeper, const struct wire_stale *stale) {
+/* The manager names a sandbox that it made the owner's itself, before: the owner has moved on since, while this node was away. */
+static bool has_moved_on(const struct wire_stale *stale, const struct owner *owner) {
+	return stale->sandbox && owner->local && strcmp(stale->sandbox, owner->local) == 0;
+}
+
+static struct owner stale_value(struct keeper *keeper, const struct wire_stale *stale) {
 	struct owner value = {.network_id = xstrdup(stale->network_id)};
 
 	(void)mac_parse(stale->mac, &value.mac, NULL); /* both checked by the message */
 	if (stale->ip)
 		(void)ip_parse(stale->ip, &value.ip, NULL);
 	const struct owner *owner = keeper_find(keeper, value.network_id, &value.mac);
-	value.local = owner ? xstrdup_null(owner->local) : NULL;
+	if (owner && has_moved_on(stale, owner))
+		keeper_forget(keeper, value.network_id, &value.mac);
+	else if (owner)
+		value.local = xstrdup_null(owner->local);
 	return value;
 }
 

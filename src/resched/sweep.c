@@ -18,11 +18,17 @@ static struct span pause_after(unsigned sweeps_left) {
 
 static bool is_swept(const struct world_net *net) { return net->kind == NET_SWARM && net->id && net->mac && (net->ip || net->ip6); }
 
-/* What runs at `host` on swarm overlays that `at` has joined too, apart from the addresses that seats.c takes care of. */
+/* Addresses of what was moved are seats.c's, wherever a copy of it still runs: told from a stale one they would lead to it. */
+static bool is_anybodys(const struct resched *r, const struct world_container *c) {
+	const struct workload *w = resched_workload_for(r, c);
+
+	return !w || (w->generation == 1 && workload_is_owner(w, c->node, c->id));
+}
+
+/* What runs at `host` on swarm overlays that `at` has joined too. */
 static void add_nets(const struct resched *r, struct effect *e, const struct world_node *at, const struct world_node *host) {
 	for (const struct world_container *c = host->containers; c; c = c->next) {
-		const struct workload *w = c->running ? resched_workload_for(r, c) : NULL;
-		if (!c->running || (w && w->generation > 1 && workload_is_owner(w, c->node, c->id)))
+		if (!c->running || !is_anybodys(r, c))
 			continue;
 		for (size_t i = 0; i < c->n_nets; i++) {
 			if (!is_swept(&c->nets[i]) || !world_node_has_net(&r->world, at->name, c->nets[i].name))

@@ -400,7 +400,7 @@ static void isolating_whom_there_is_not_cuts_nothing(void **state) {
 	assert_null(b->cuts.containers.v[0].error);
 }
 
-static void the_owner_itself_is_never_cut_off(void **state) {
+static void the_owner_is_not_cut_off_where_any_stale_copy_is_meant(void **state) {
 	struct bed *b = *state;
 
 	overlaylab_add(&b->lab, SANDBOX, MAC, IP);
@@ -410,6 +410,21 @@ static void the_owner_itself_is_never_cut_off(void **state) {
 	assert_int_equal(b->cuts.containers.v[0].cut, 0);
 	assert_string_equal(b->cuts.containers.v[0].error, "sandbox " SANDBOX " is its owner's");
 	assert_lines(netlab_run(b->lab.sandboxes[0], "ip -br link show dev eth0 | grep -c UP"), "1\n");
+}
+
+/* Its node was away when the owner moved on, and nobody has told it yet. */
+static void a_former_owner_that_is_named_is_cut_off_and_not_kept_any_more(void **state) {
+	struct bed *b = *state;
+
+	overlaylab_add(&b->lab, SANDBOX, MAC, IP);
+	order_owner(b, OWN_VTEP, SANDBOX);
+	wait_ok(b);
+	isolate(b, SANDBOX);
+	assert_null(b->cuts.containers.v[0].error);
+	assert_int_equal(b->cuts.containers.v[0].cut, 1);
+	assert_lines(netlab_run(b->lab.sandboxes[0], "ip -br link show dev eth0 | grep -c DOWN"), "1\n");
+	ask_status(b);
+	assert_int_equal(b->status.owners, 0);
 }
 
 static void the_quarantine_is_what_was_ordered_and_outlives_the_agent(void **state) {
@@ -574,7 +589,8 @@ int main(void) {
 		T(an_owner_here_answers_its_neighbour_over_the_local_port),
 		T(a_stray_with_the_same_address_is_found_and_cut_off),
 		T(isolating_whom_there_is_not_cuts_nothing),
-		T(the_owner_itself_is_never_cut_off),
+		T(the_owner_is_not_cut_off_where_any_stale_copy_is_meant),
+		T(a_former_owner_that_is_named_is_cut_off_and_not_kept_any_more),
 		T(the_quarantine_is_what_was_ordered_and_outlives_the_agent),
 		T(a_witness_tells_what_it_reaches_and_how),
 		T(without_a_control_socket_nothing_is_sent),
