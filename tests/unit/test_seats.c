@@ -411,6 +411,18 @@ static void after_a_return_the_agents_are_told_where_the_other_containers_are_bo
 	assert_int_equal(rig->n_swept, 0);
 }
 
+/* Somebody has started it again. Whoever was told where it is would send to it. */
+static void a_stale_copy_that_runs_is_not_swept_for(void **state) {
+	struct rig *rig = begin_returned(state);
+
+	obey(rig, "h2");
+	obey(rig, "h3");
+	expect_sweep(rig);
+	see_web(rig);
+	pass_time(rig, 2000);
+	expect_sweep(rig);
+}
+
 static void nodes_that_are_heard_of_for_the_first_time_are_not_swept(void **state) {
 	struct rig *rig = begin_with_agents(state);
 
@@ -453,6 +465,7 @@ int main(void) {
 		T(quarantine_is_lifted_only_when_the_node_is_clean_and_was_told),
 		T(a_returned_node_whose_agent_cannot_be_told_is_let_in_after_two_tries),
 		T(after_a_return_the_agents_are_told_where_the_other_containers_are_both_ways_a_few_times),
+		T(a_stale_copy_that_runs_is_not_swept_for),
 		T(nodes_that_are_heard_of_for_the_first_time_are_not_swept),
 		T(a_key_value_overlay_is_not_swept),
 	};
