@@ -224,6 +224,9 @@ static const struct {
 	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"https://a:4460\", tls: {cert: ca.pem, key: "
 	 "key.pem}}\n",
 	 5, "engine a: agent: an https url needs tls with ca, cert and key"},
+	{"an agent by https with a key without its certificate",
+	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"https://a:4460\", tls: {ca: ca.pem, key: key.pem}}\n",
+	 5, "engine a: agent: an https url needs tls with ca, cert and key"},
 	{"an agent by http with tls",
 	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent: {url: \"http://a:4460\", tls: {ca: ca.pem}}\n", 5,
 	 "engine a: agent: tls makes no sense with an http:// url"},
