@@ -74,6 +74,7 @@ outage_run() {
 	# For whoever asks why one of them took so long.
 	cp "$work/log" "$logs/heird-$variant-$beat-$1.log"
 	cp "$work/answers" "$logs/answers-$variant-$beat-$1"
+	cp "$(lab log h2)" "$logs/engine-$variant-$beat-$1.log"
 }
 
 outage() {
