@@ -137,20 +137,12 @@ static bool keeps_quarantine(const struct node_agent *a, const char *vtep) {
 	return drops && stays;
 }
 
-bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node, struct strs *ret_open) {
+bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node) {
 	const struct world_node *old = world_node(&r->world, node);
 	bool all = old && old->facts.vtep && old->quarantined;
 
-	for (const struct world_node *n = r->world.nodes; n && all; n = n->hh.next) {
-		if (n == old || !agents_is_observer(r, n, t))
-			continue;
-		const struct node_agent *a = &n->agent;
-		if (keeps_quarantine(a, old->facts.vtep))
-			continue;
-		all = false;
-		if (ret_open)
-			strs_add(ret_open, n->name);
-	}
+	for (const struct world_node *n = r->world.nodes; n && all; n = n->hh.next)
+		all = n == old || !agents_is_observer(r, n, t) || keeps_quarantine(&n->agent, old->facts.vtep);
 	return all;
 }
 

@@ -13,7 +13,6 @@
 
 #define REFUSALS_TAKEN 3
 #define AGENT_LATE_SEC 3
-#define ISOLATIONS_TRIED 1 /* its engine cuts it off as well, if later */
 
 static bool owner_serves(const struct resched *r, const struct workload *w) {
 	const struct world_node *n = world_node(&r->world, w->node);
@@ -82,19 +81,10 @@ static void emit(struct resched *r, struct workload *w, struct workload_copy *c)
 	effect_emit(r, e);
 }
 
-static bool has_agent(const struct resched *r, const struct workload_copy *c) {
-	const struct world_node *n = world_node(&r->world, c->node);
-	return n && n->agent.state == NODE_AGENT_OK && c->tries < ISOLATIONS_TRIED;
-}
-
 /* Its engine was quicker to answer than its agent. While nobody hears the copy there is time. */
 static bool is_agent_late(const struct resched *r, const struct world_node *n) {
 	return n && n->agent.state == NODE_AGENT_UNREACHABLE && n->quarantined &&
 	       !mono_reached(mono_add(n->since, span_sec(AGENT_LATE_SEC)), r->now);
-}
-
-static bool is_awaited(const struct resched *r, const struct workload_copy *c) {
-	return c->tries < ISOLATIONS_TRIED && is_agent_late(r, world_node(&r->world, c->node));
 }
 
 static bool waits_for_agent(struct resched *r, const struct world_node *n) {
@@ -107,11 +97,12 @@ static bool waits_for_agent(struct resched *r, const struct world_node *n) {
 /* What needs no effect. True when the row changed. */
 static bool pass(struct resched *r, struct workload *w, struct workload_copy *c) {
 	const struct world_container *seen = world_container(&r->world, c->node, c->id);
+	const struct world_node *n = world_node(&r->world, c->node);
 
 	switch (c->row) {
 	case CLEAN_ISOLATE:
 		if (c->staged || !seen || !seen->running || !world_container_has_overlay(seen) ||
-		    (!has_agent(r, c) && !is_awaited(r, c))) {
+		    !(n && (n->agent.state == NODE_AGENT_OK || is_agent_late(r, n)))) {
 			next_row(w, c, CLEAN_DISCONNECT);
 			return true;
 		}
@@ -185,7 +176,7 @@ void clean_walk(struct resched *r, struct workload *w) {
 	}
 }
 
-static void cleaned(struct resched *r, struct workload *w, struct workload_copy *c, const struct effect_result *result) {
+static void cleaned(struct resched *r, struct workload *w, struct workload_copy *c) {
 	struct world_container *seen = world_container(&r->world, c->node, c->id);
 	enum clean_row row = c->row;
 
@@ -214,7 +205,6 @@ static void cleaned(struct resched *r, struct workload *w, struct workload_copy 
 	default:
 		break;
 	}
-	(void)result;
 	next_row(w, c, row + 1);
 }
 
@@ -233,7 +223,11 @@ bool clean_result(struct resched *r, struct workload *w, uint64_t effect, const 
 		return true;
 	}
 	if (result->outcome == EFFECT_OK) {
-		cleaned(r, w, c, result);
+		cleaned(r, w, c);
+		return true;
+	}
+	if (c->row == CLEAN_ISOLATE) {
+		next_row(w, c, CLEAN_DISCONNECT); /* its engine cuts it off as well, and every moment counts */
 		return true;
 	}
 	if (result->outcome == EFFECT_REFUSED && result->refusal == REFUSAL_RUNNING)

@@ -91,8 +91,8 @@ void agents_clear(struct resched *r);
 bool agents_is_observer(const struct resched *r, const struct world_node *n, const struct takeover *t);
 /* Every observer has an agent that does as it is told; else they are named. */
 bool agents_cover(const struct resched *r, const struct takeover *t, struct strs *ret_without);
-/* Every observer's kernel drops the node's frames; else ret_open says which has not acknowledged yet. */
-bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node, struct strs *ret_open);
+/* Every observer's kernel drops the node's frames. */
+bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node);
 
 /* sweep.c: where the other containers of a node are that has come back. */
 void sweep_turn(struct resched *r);

@@ -13,7 +13,7 @@ static enum evidence evidence_of_node(const struct resched *r, const struct take
 		return EVIDENCE_STOPPED;
 	if (!walk_node_is_lost(r, name))
 		return EVIDENCE_NONE;
-	return takeover_has_overlay(t) && agents_quarantined(r, t, name, NULL) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
+	return takeover_has_overlay(t) && agents_quarantined(r, t, name) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
 }
 
 /* The weakest over all copies that ran: each was put away on its own engine, or its node is given up. */
