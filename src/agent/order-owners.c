@@ -1,10 +1,9 @@
-/* POST /v1/owners and /v1/announce. */
+/* POST /v1/owners. */
 #include "agent/order.h"
 
 #include "agent/keeper.h"
 #include "agent/owners-internal.h"
 #include "base/alloc.h"
-#include "net/netlink/announce.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -127,59 +126,3 @@ const struct order_kind order_owners = {.message = &wire_owners_order_shape,
 					.is_late = is_late,
 					.before = before_owners,
 					.work = work_owners};
-
-/* ---- announce ---- */
-
-static void before_announce(struct order *o) {
-	o->values = owners_from_wire(&o->announce->owners);
-	o->n_values = o->announce->owners.n;
-}
-
-static int announce_from(const struct sandbox *s, const struct owner *owner, int64_t *sent, struct err *err) {
-	const struct link_row *link = sandbox_link(s, &owner->mac);
-	const struct ip *ips[] = {&owner->ip, &owner->ip6};
-
-	if (!link)
-		return err_set(err, -ENODEV, "sandbox %.64s has no link with this MAC", s->name);
-	for (size_t i = 0; i < 2; i++) {
-		if (!ip_is_set(ips[i]))
-			continue;
-		int r = announce_address(s->ns.fd, link->ifindex, ips[i], err);
-		if (r < 0)
-			return r;
-		(*sent)++;
-	}
-	return 0;
-}
-
-static int announce_owner(const char *netns_dir, const struct owner *owner, int64_t *sent, struct err *err) {
-	struct sandbox s;
-
-	if (!owner->local)
-		return err_set(err, -EINVAL, "it does not live on this node");
-	int r = sandbox_open(netns_dir, owner->local, &s, err);
-	if (r < 0)
-		return r;
-	r = announce_from(&s, owner, sent, err);
-	sandbox_clear(&s);
-	return r;
-}
-
-static void work_announce(struct order *o, struct kernel *kernel) {
-	struct err err;
-
-	if (!order_refresh(o, kernel))
-		return;
-	wire_list_alloc(&o->answer.announced.owners, o->n_values);
-	for (size_t i = 0; i < o->n_values; i++) {
-		struct wire_announcement *a = &o->answer.announced.owners.v[i];
-		if (announce_owner(kernel->host.netns_dir, &o->values[i], &a->sent, &err) < 0)
-			a->error = xstrdup(err.msg);
-	}
-}
-
-const struct order_kind order_announce = {.message = &wire_announce_order_shape,
-					  .answer = &wire_announced_shape,
-					  .queue = ORDER_LOOKS,
-					  .before = before_announce,
-					  .work = work_announce};

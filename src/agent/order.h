@@ -38,7 +38,6 @@ struct order {
 		struct wire_owners_order *owners;
 		struct wire_verify_order *verify;
 		struct wire_isolate_order *isolate;
-		struct wire_announce_order *announce;
 		struct wire_witness_order *witness;
 		struct wire_remove_task_order *remove_task;
 		void *message;
@@ -47,7 +46,6 @@ struct order {
 		struct wire_quarantine quarantine;
 		struct wire_owner_states states;
 		struct wire_cuts cuts;
-		struct wire_announced announced;
 		struct wire_reached reached;
 	} answer;
 	/* values of the message, made by before, for work */
@@ -77,8 +75,8 @@ void order_free(struct order *o);
 /* Answers {"error": o->err, "code": code} and frees the order. */
 void order_refuse(struct order *o, unsigned status, const char *code);
 
-extern const struct order_kind order_confirm, order_quarantine, order_owners, order_verify, order_isolate, order_announce,
-	order_witness, order_remove_task;
+extern const struct order_kind order_confirm, order_quarantine, order_owners, order_verify, order_isolate, order_witness,
+	order_remove_task;
 
 /* GET /v1/status, GET /v1/rows, POST /v1/remove-task. */
 void status_take(struct service *service, struct http_call *call);

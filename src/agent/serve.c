@@ -20,7 +20,6 @@ TAKE(quarantine)
 TAKE(owners)
 TAKE(verify)
 TAKE(isolate)
-TAKE(announce)
 TAKE(witness)
 
 static void on_remove_task(struct http_call *call, void *user) { remove_task_take(user, call); }
@@ -28,15 +27,10 @@ static void on_status(struct http_call *call, void *user) { status_take(user, ca
 static void on_rows(struct http_call *call, void *user) { rows_take(user, call); }
 
 static const struct http_route routes[] = {
-	{HTTP_METHOD_GET, "/v1/status", on_status},
-	{HTTP_METHOD_GET, "/v1/rows", on_rows},
-	{HTTP_METHOD_POST, "/v1/confirm", on_confirm},
-	{HTTP_METHOD_POST, "/v1/quarantine", on_quarantine},
-	{HTTP_METHOD_POST, "/v1/owners", on_owners},
-	{HTTP_METHOD_POST, "/v1/verify", on_verify},
-	{HTTP_METHOD_POST, "/v1/isolate", on_isolate},
-	{HTTP_METHOD_POST, "/v1/announce", on_announce},
-	{HTTP_METHOD_POST, "/v1/remove-task", on_remove_task},
+	{HTTP_METHOD_GET, "/v1/status", on_status},    {HTTP_METHOD_GET, "/v1/rows", on_rows},
+	{HTTP_METHOD_POST, "/v1/confirm", on_confirm}, {HTTP_METHOD_POST, "/v1/quarantine", on_quarantine},
+	{HTTP_METHOD_POST, "/v1/owners", on_owners},   {HTTP_METHOD_POST, "/v1/verify", on_verify},
+	{HTTP_METHOD_POST, "/v1/isolate", on_isolate}, {HTTP_METHOD_POST, "/v1/remove-task", on_remove_task},
 	{HTTP_METHOD_POST, "/v1/witness", on_witness},
 };
 

@@ -36,7 +36,6 @@ static const struct sample samples[] = {
 	{"isolate", &wire_isolate_order_shape,
 	 "{\"cluster\":\"prod\",\"containers\":[{\"ip\":null,\"mac\":\"02:42:0a:14:00:32\",\"network_id\":\"a\",\"sandbox\":null}],"
 	 "\"epoch\":3,\"manager\":\"m1\"}"},
-	{"announce", &wire_announce_order_shape, "{\"cluster\":\"prod\",\"epoch\":3,\"manager\":\"m1\",\"owners\":[]}"},
 	{"witness", &wire_witness_order_shape,
 	 "{\"targets\":[{\"addr\":\"10.99.0.11\",\"name\":\"h1\",\"ports\":[2375,7946]}],\"timeout_ms\":400}"},
 	{"remove-task", &wire_remove_task_order_shape, "{\"cluster\":\"prod\",\"epoch\":3,\"manager\":\"m1\",\"task\":\"t1\"}"},
@@ -57,7 +56,6 @@ static const struct sample samples[] = {
 	 "\"contested\":false,\"error\":\"e\",\"icmp\":\"answered\",\"joined\":true,\"mac\":\"02:42:0a:14:00:32\","
 	 "\"network_id\":\"a\",\"right\":false,\"strays\":[\"0123456789ab\"],\"tcp\":null}]}"},
 	{"cuts", &wire_cuts_shape, "{\"containers\":[{\"cut\":2,\"error\":null}]}"},
-	{"announced", &wire_announced_shape, "{\"owners\":[{\"error\":\"no\",\"sent\":0}]}"},
 	{"reached", &wire_reached_shape, "{\"targets\":[{\"how\":\"port 2375 refuses\",\"name\":\"h1\",\"reached\":true}]}"},
 };
 

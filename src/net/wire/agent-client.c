@@ -28,7 +28,6 @@ union answer {
 	struct wire_quarantine quarantine;
 	struct wire_owner_states states;
 	struct wire_cuts cuts;
-	struct wire_announced announced;
 	struct wire_reached reached;
 };
 
@@ -74,12 +73,10 @@ static void give_status(struct agent_result *r, union answer *a) { r->answered_s
 static void give_quarantine(struct agent_result *r, union answer *a) { r->quarantine = &a->quarantine; }
 static void give_states(struct agent_result *r, union answer *a) { r->states = &a->states; }
 static void give_cuts(struct agent_result *r, union answer *a) { r->cuts = &a->cuts; }
-static void give_announced(struct agent_result *r, union answer *a) { r->announced = &a->announced; }
 static void give_reached(struct agent_result *r, union answer *a) { r->reached = &a->reached; }
 
 static size_t count_states(const union answer *a) { return a->states.owners.n; }
 static size_t count_cuts(const union answer *a) { return a->cuts.containers.n; }
-static size_t count_announced(const union answer *a) { return a->announced.owners.n; }
 static size_t count_reached(const union answer *a) { return a->reached.targets.n; }
 
 static const struct op op_status = {
@@ -97,8 +94,6 @@ static const struct op op_verify = {
 	.path = "/v1/verify", .seconds = 15, .answer = &wire_verified_shape, .give = give_states, .count = count_states};
 static const struct op op_isolate = {
 	.path = "/v1/isolate", .seconds = 15, .answer = &wire_cuts_shape, .give = give_cuts, .count = count_cuts};
-static const struct op op_announce = {
-	.path = "/v1/announce", .seconds = 10, .answer = &wire_announced_shape, .give = give_announced, .count = count_announced};
 static const struct op op_witness = {.path = "/v1/witness",
 				     .seconds = 10,
 				     .answer = &wire_reached_shape,
@@ -394,10 +389,6 @@ struct agent_call *agent_verify(struct agent *a, const struct wire_verify_order 
 
 struct agent_call *agent_isolate(struct agent *a, const struct wire_isolate_order *order, struct agent_cb cb) {
 	return start(a, &op_isolate, wire_encode(&wire_isolate_order_shape, order), order->containers.n, cb);
-}
-
-struct agent_call *agent_announce(struct agent *a, const struct wire_announce_order *order, struct agent_cb cb) {
-	return start(a, &op_announce, wire_encode(&wire_announce_order_shape, order), order->owners.n, cb);
 }
 
 struct agent_call *agent_witness(struct agent *a, const struct wire_witness_order *order, struct agent_cb cb) {

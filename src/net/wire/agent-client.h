@@ -42,7 +42,6 @@ struct agent_result {
 	const struct wire_quarantine *quarantine;
 	const struct wire_owner_states *states; /* of owners and verify; as many as were asked for, as in what follows */
 	const struct wire_cuts *cuts;
-	const struct wire_announced *announced;
 	const struct wire_reached *reached;
 };
 
@@ -79,7 +78,6 @@ struct agent_call *agent_quarantine(struct agent *a, const struct wire_quarantin
 struct agent_call *agent_owners(struct agent *a, const struct wire_owners_order *order, struct agent_cb cb);
 struct agent_call *agent_verify(struct agent *a, const struct wire_verify_order *order, struct agent_cb cb);
 struct agent_call *agent_isolate(struct agent *a, const struct wire_isolate_order *order, struct agent_cb cb);
-struct agent_call *agent_announce(struct agent *a, const struct wire_announce_order *order, struct agent_cb cb);
 struct agent_call *agent_witness(struct agent *a, const struct wire_witness_order *order, struct agent_cb cb);
 struct agent_call *agent_remove_task(struct agent *a, const char *task, struct agent_cb cb);
 

@@ -137,13 +137,6 @@ static const struct wire_field wire_isolate_order_fields[] = {
 };
 SHAPE(wire_isolate_order, wire_isolate_order);
 
-static const struct wire_field wire_announce_order_fields[] = {
-	INLINE(wire_announce_order, envelope, wire_envelope_shape),
-	LIST(wire_announce_order, owners, owner_shape, REQUIRED),
-	END,
-};
-SHAPE(wire_announce_order, wire_announce_order);
-
 static const struct wire_field wire_witness_order_fields[] = {
 	LIST(wire_witness_order, targets, target_shape, REQUIRED),
 	FIELD(wire_witness_order, timeout_ms, WIRE_INT, REQUIRED, .low = 1, .high = TIMEOUT_MAX_MS),
@@ -249,19 +242,6 @@ static const struct wire_field wire_cuts_fields[] = {
 	END,
 };
 SHAPE(wire_cuts, wire_cuts);
-
-static const struct wire_field announcement_fields[] = {
-	FIELD(wire_announcement, sent, WIRE_INT, REQUIRED),
-	FIELD(wire_announcement, error, WIRE_TEXT),
-	END,
-};
-static SHAPE(announcement, wire_announcement);
-
-static const struct wire_field wire_announced_fields[] = {
-	LIST(wire_announced, owners, announcement_shape, REQUIRED),
-	END,
-};
-SHAPE(wire_announced, wire_announced);
 
 static const struct wire_field sighting_fields[] = {
 	FIELD(wire_sighting, name, WIRE_TEXT, REQUIRED),

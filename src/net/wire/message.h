@@ -7,7 +7,6 @@
  *   POST /v1/owners          wire_owner_states     the kernel's rows of these are made right, and kept so where watched
  *   POST /v1/verify          wire_owner_states     looks, changes nothing
  *   POST /v1/isolate         wire_cuts             stale endpoints are cut off in the kernel
- *   POST /v1/announce        wire_announced        gratuitous ARP, unsolicited neighbour advertisements
  *   POST /v1/witness         wire_reached          which of these addresses does the agent reach?
  *   POST /v1/remove-task     {}                    passed on to the swarm manager's control socket on that host
  *
@@ -168,23 +167,6 @@ struct wire_cuts {
 	} containers;
 };
 
-struct wire_announce_order {
-	struct wire_envelope envelope;
-	struct wire_owners owners;
-};
-
-struct wire_announcement {
-	int64_t sent; /* frames */
-	char *error;
-};
-
-struct wire_announced {
-	struct {
-		struct wire_announcement *v;
-		size_t n;
-	} owners;
-};
-
 struct wire_target {
 	char *name, *addr;
 	struct wire_numbers ports;
@@ -218,10 +200,10 @@ struct wire_remove_task_order {
 
 extern const struct wire_shape wire_envelope_shape, wire_refusal_shape, wire_status_shape, wire_quarantine_shape;
 extern const struct wire_shape wire_confirm_order_shape, wire_quarantine_order_shape, wire_owners_order_shape;
-extern const struct wire_shape wire_verify_order_shape, wire_isolate_order_shape, wire_announce_order_shape;
+extern const struct wire_shape wire_verify_order_shape, wire_isolate_order_shape;
 extern const struct wire_shape wire_witness_order_shape, wire_remove_task_order_shape;
 extern const struct wire_shape wire_owner_states_shape, wire_verified_shape; /* the latter with what verify adds */
-extern const struct wire_shape wire_cuts_shape, wire_announced_shape, wire_reached_shape;
+extern const struct wire_shape wire_cuts_shape, wire_reached_shape;
 extern const struct wire_shape wire_nothing_shape; /* {}: of no struct */
 
 const char *wire_address_name(enum wire_address address); /* NULL for NONE */
