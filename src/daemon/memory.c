@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "daemon/records.h"
 #include "daemon/translate.h"
@@ -9,13 +10,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-static uint64_t hash_text(const char *s) {
-	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
-	return h;
-}
 
 static struct memory *memory_find(const struct daemon *d, const char *key) {
 	struct memory *m = NULL;
@@ -109,7 +103,7 @@ void memory_write(struct daemon *d, struct store_batch *batch) {
 			continue;
 		m->dirty = false;
 		char *text CLEANUP_FREE = memory_text(d, m);
-		uint64_t hash = hash_text(text);
+		uint64_t hash = hash_text(HASH_START, text);
 		if (hash == m->hash)
 			continue;
 		m->hash = hash;
@@ -182,7 +176,7 @@ static int load_row(void *user, const char *key, const char *text, struct err *e
 	struct memory *m = memory_get(d, w);
 	free(m->inspect);
 	m->inspect = json_text(inspect);
-	m->hash = hash_text(text);
+	m->hash = hash_text(HASH_START, text);
 	resched_node_swarm(d->machine, node, json_str_or(doc, "swarm_node", NULL));
 	resched_node_vtep(d->machine, node, n->config->vtep ? n->config->vtep : json_str_or(doc, "vtep", NULL));
 	resched_container(d->machine, mono_now(), w);

@@ -6,6 +6,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "resched/walk-internal.h"
 
 #include <string.h>
@@ -194,29 +195,21 @@ struct told {
 	bool anew; /* something of it is not as it was when they were last gone through */
 };
 
-static uint64_t mix(uint64_t hash, const char *text) {
-	for (const char *p = text ? text : ""; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ULL; /* FNV-1a */
-	return (hash ^ (text ? 0xfe : 0xff)) * 0x100000001b3ULL;
-}
-
-static uint64_t mix_number(uint64_t hash, uint64_t number) { return (hash ^ number) * 0x100000001b3ULL; }
-
 /* Everything of a workload that decides what an agent is told of it, apart from the agent's own node. Never 0. */
 static uint64_t hash_of(const struct resched *r, const struct workload *w, const struct world_container *owner) {
 	const struct world_node *host = world_node(&r->world, w->node);
 	const struct takeover *t = takeover_open(r, w);
 	const struct world_net *net;
-	uint64_t hash = 0xcbf29ce484222325ULL;
+	uint64_t hash = HASH_START;
 
 	if (!owner)
 		return is_unwanted(r, w) ? UNWANTED : 2;
-	hash = mix(mix(mix(hash, w->node), w->container), owner->sandbox);
-	hash = mix(mix_number(hash, w->generation), host ? host->facts.vtep : NULL);
+	hash = hash_text(hash_text(hash_text(hash, w->node), w->container), owner->sandbox);
+	hash = hash_text(hash_number(hash, w->generation), host ? host->facts.vtep : NULL);
 	for (size_t i = 0; (net = net_at(t, owner, i)) != NULL; i++)
-		hash = mix(mix(mix(mix(hash, net->name), net->mac), net->ip), net->ip6);
+		hash = hash_text(hash_text(hash_text(hash_text(hash, net->name), net->mac), net->ip), net->ip6);
 	for (size_t i = 0; i < w->n_copies; i++)
-		hash = mix(mix_number(hash, w->copies[i].row), w->copies[i].node);
+		hash = hash_text(hash_number(hash, w->copies[i].row), w->copies[i].node);
 	return hash | 4;
 }
 

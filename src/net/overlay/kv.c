@@ -31,13 +31,7 @@ struct kv_call {
 static void clear(struct overlay_call *call) {
 	struct kv_call *k = (struct kv_call *)call;
 
-	for (size_t i = 0; i < k->n; i++) {
-		const struct overlay_address *a = &k->addresses[i];
-		const char *owned[] = {a->network, a->network_id, a->ip, a->ip6};
-		for (size_t m = 0; m < sizeof(owned) / sizeof(owned[0]); m++)
-			free((char *)(uintptr_t)owned[m]);
-	}
-	free(k->addresses);
+	overlay_addresses_free(k->addresses, k->n);
 	strs_clear(&k->copies);
 	strs_clear(&k->names);
 	free(k->own);
@@ -50,13 +44,8 @@ static struct kv_call *begin(struct overlay_cluster *c, const struct overlay_ask
 			     overlay_step_fn *first) {
 	struct kv_call *k = overlay_call_new(sizeof(*k), c, ask->deadline, done, ctx, clear, first);
 
-	k->addresses = xnew_n(struct overlay_address, ask->n > 0 ? ask->n : 1);
+	k->addresses = overlay_addresses_copy(ask);
 	k->n = ask->n;
-	for (size_t i = 0; i < ask->n; i++) {
-		const struct overlay_address *a = &ask->addresses[i];
-		k->addresses[i] = (struct overlay_address){xstrdup_null(a->network), xstrdup_null(a->network_id),
-							   xstrdup_null(a->ip), xstrdup_null(a->ip6)};
-	}
 	if (ask->copies)
 		strs_copy(&k->copies, ask->copies);
 	if (ask->names)
@@ -102,12 +91,7 @@ static enum overlay_holder holder_of(const struct kv_call *k, const struct engin
 }
 
 static void note(struct kv_call *k, enum overlay_holder h, const struct overlay_address *a, const struct engine_network_user *u) {
-	static const int badness[] = {
-		[OVERLAY_HOLDER_UNKNOWN] = 0, [OVERLAY_HOLDER_NONE] = 0,  [OVERLAY_HOLDER_OWN] = 1,
-		[OVERLAY_HOLDER_COPY] = 2,    [OVERLAY_HOLDER_OTHER] = 3,
-	};
-
-	if (badness[h] <= badness[k->worst])
+	if (!overlay_holder_is_worse(h, k->worst))
 		return;
 	k->worst = h;
 	if (h == OVERLAY_HOLDER_OWN)

@@ -65,6 +65,12 @@ void overlay_finish(struct overlay_call *call, struct overlay_result result);
 void overlay_fail(struct overlay_call *call, enum overlay_outcome outcome, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What an ask says of its addresses, as an operation keeps it: the same, with owned strings. Free by overlay_addresses_free. */
+struct overlay_address *overlay_addresses_copy(const struct overlay_ask *ask);
+void overlay_addresses_free(struct overlay_address *list, size_t n);
+/* Of two holders the one that keeps the new container waiting longer. */
+bool overlay_holder_is_worse(enum overlay_holder a, enum overlay_holder b);
+
 bool overlay_is_yes(const struct engine_result *result);
 bool overlay_is_gone(const struct engine_result *result); /* 404 */
 /* The engine's words of a refusal are `words`, or hold them. */

@@ -196,6 +196,35 @@ void overlay_ask_managers(struct overlay_call *call, overlay_send_fn *send, over
 	ask_next_manager(call, NULL);
 }
 
+struct overlay_address *overlay_addresses_copy(const struct overlay_ask *ask) {
+	struct overlay_address *list = xnew_n(struct overlay_address, ask->n > 0 ? ask->n : 1);
+
+	for (size_t i = 0; i < ask->n; i++) {
+		const struct overlay_address *a = &ask->addresses[i];
+		list[i] = (struct overlay_address){xstrdup_null(a->network), xstrdup_null(a->network_id), xstrdup_null(a->ip),
+						   xstrdup_null(a->ip6)};
+	}
+	return list;
+}
+
+void overlay_addresses_free(struct overlay_address *list, size_t n) {
+	for (size_t i = 0; i < n; i++) {
+		const char *owned[] = {list[i].network, list[i].network_id, list[i].ip, list[i].ip6};
+		for (size_t k = 0; k < sizeof(owned) / sizeof(owned[0]); k++)
+			free((char *)(uintptr_t)owned[k]);
+	}
+	free(list);
+}
+
+bool overlay_holder_is_worse(enum overlay_holder a, enum overlay_holder b) {
+	static const int badness[] = {
+		[OVERLAY_HOLDER_UNKNOWN] = 0, [OVERLAY_HOLDER_NONE] = 0,  [OVERLAY_HOLDER_OWN] = 1,
+		[OVERLAY_HOLDER_COPY] = 2,    [OVERLAY_HOLDER_OTHER] = 3,
+	};
+
+	return badness[a] > badness[b];
+}
+
 bool overlay_is_yes(const struct engine_result *result) { return result->outcome == ENGINE_OK; }
 
 bool overlay_is_gone(const struct engine_result *result) { return result->outcome == ENGINE_REFUSED && result->status == 404; }

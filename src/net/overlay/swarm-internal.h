@@ -6,10 +6,6 @@
 #include "net/overlay/overlay-internal.h"
 #include "net/wire/agent-client.h"
 
-struct swarm_address {
-	char *network, *network_id, *ip, *ip6;
-};
-
 struct swarm_removal {
 	struct swarm_call *of;
 	char *task, *node;
@@ -23,7 +19,7 @@ struct swarm_removal {
 
 struct swarm_call { /* ready, release, holders */
 	struct overlay_call call;
-	struct swarm_address *addresses;
+	struct overlay_address *addresses;
 	size_t n_addresses;
 	struct strs copies;
 	char *own, *node, *swarm_node;

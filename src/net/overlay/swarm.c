@@ -29,13 +29,7 @@ static void clear(struct overlay_call *call) {
 		free(s->removals[i].node);
 	}
 	free(s->removals);
-	for (size_t i = 0; i < s->n_addresses; i++) {
-		free(s->addresses[i].network);
-		free(s->addresses[i].network_id);
-		free(s->addresses[i].ip);
-		free(s->addresses[i].ip6);
-	}
-	free(s->addresses);
+	overlay_addresses_free(s->addresses, s->n_addresses);
 	strs_clear(&s->copies);
 	free(s->own);
 	free(s->node);
@@ -52,13 +46,8 @@ static struct overlay_call *begin(struct overlay_cluster *c, const struct overla
 				  overlay_step_fn *first) {
 	struct swarm_call *s = overlay_call_new(sizeof(*s), c, ask->deadline, done, ctx, clear, first);
 
-	s->addresses = xnew_n(struct swarm_address, ask->n > 0 ? ask->n : 1);
+	s->addresses = overlay_addresses_copy(ask);
 	s->n_addresses = ask->n;
-	for (size_t i = 0; i < ask->n; i++) {
-		const struct overlay_address *a = &ask->addresses[i];
-		s->addresses[i] = (struct swarm_address){xstrdup_null(a->network), xstrdup_null(a->network_id), xstrdup_null(a->ip),
-							 xstrdup_null(a->ip6)};
-	}
 	if (ask->copies)
 		strs_copy(&s->copies, ask->copies);
 	s->own = xstrdup_null(ask->own);
@@ -95,7 +84,7 @@ json_t *swarm_attachments_of(const struct engine_task *tasks, size_t n, const ch
 	return list;
 }
 
-static bool is_network(const struct swarm_address *a, const struct engine_attachment *at) {
+static bool is_network(const struct overlay_address *a, const struct engine_attachment *at) {
 	if (a->network_id && *a->network_id)
 		return strcmp(a->network_id, at->network_id) == 0;
 	return a->network && strcmp(a->network, at->network_name) == 0;
@@ -395,15 +384,6 @@ static enum overlay_holder holder_of(const struct swarm_call *s, const struct en
 	return strs_has(&s->copies, task->container_id) ? OVERLAY_HOLDER_COPY : OVERLAY_HOLDER_OTHER;
 }
 
-static bool is_worse(enum overlay_holder a, enum overlay_holder b) {
-	static const int badness[] = {
-		[OVERLAY_HOLDER_UNKNOWN] = 0, [OVERLAY_HOLDER_NONE] = 0,  [OVERLAY_HOLDER_OWN] = 1,
-		[OVERLAY_HOLDER_COPY] = 2,    [OVERLAY_HOLDER_OTHER] = 3,
-	};
-
-	return badness[a] > badness[b];
-}
-
 static void finish_holders(struct swarm_call *s) {
 	overlay_finish(&s->call, (struct overlay_result){.outcome = OVERLAY_OK, .holder = s->worst});
 }
@@ -438,7 +418,7 @@ static void on_holder_tasks(struct overlay_call *call, const struct engine_resul
 	for (size_t i = 0; i < result->n; i++) {
 		const struct engine_task *task = &result->tasks[i];
 		const char *ip = swarm_task_is_live(task) ? held_by(s, task) : NULL;
-		if (!ip || !is_worse(holder_of(s, task), s->worst))
+		if (!ip || !overlay_holder_is_worse(holder_of(s, task), s->worst))
 			continue;
 		s->worst = holder_of(s, task);
 		xstr_replace(&s->other_container, task->container_id);
