@@ -121,6 +121,28 @@ static void poisoned_row_is_repaired_also_amidst_a_flood_of_events(void) {
 	wait_for(20, "the row is right again", rows_right("h3", &moved));
 }
 
+static bool verifies(const char *how) {
+	json_t *j CLEANUP_JSON = heir("verify%s", how);
+	return j != NULL; /* exit 0: nothing differs */
+}
+
+/* Nobody watches an address that was never moved: what is wrong there stays until somebody asks. */
+static void verify_finds_a_wrong_row_of_what_was_never_moved_and_mends_it(void) {
+	client_run("h3", "--network ov", WEB);
+	const struct web web = web_on_h1();
+
+	begin(&web, &with_agents);
+	wait_until("nothing differs", verifies(""));
+	poison("h3", &web, "h2");
+	assert_false(rows_right("h3", &web));
+	assert_false(verifies(""));
+	assert_false(rows_right("h3", &web)); /* it only looked */
+	assert_true(verifies(" --repair"));
+	assert_true(rows_right("h3", &web));
+	assert_true(verifies(""));
+	wait_until("the client hears web again", client_hears(WEB, &web));
+}
+
 static void without_an_agent_on_one_host_the_takeover_is_done_and_says_so(void) {
 	client_run("h3", "--network ov", WEB);
 	const struct web web = web_on_h1();
@@ -247,6 +269,7 @@ int main(int argc, char **argv) {
 		SCENARIO(address_moves_to_and_fro_and_all_rows_follow),
 		SCENARIO(stale_container_that_keeps_sending_is_heard_by_nobody),
 		SCENARIO(poisoned_row_is_repaired_also_amidst_a_flood_of_events),
+		SCENARIO(verify_finds_a_wrong_row_of_what_was_never_moved_and_mends_it),
 		SCENARIO(without_an_agent_on_one_host_the_takeover_is_done_and_says_so),
 		SCENARIO(hung_agent_holds_nothing_up_and_catches_up_when_it_wakes),
 		SCENARIO(quarantine_outlives_its_agent_and_another_manager_is_noticed),

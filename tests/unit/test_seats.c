@@ -281,11 +281,12 @@ static void isolating_in_the_kernel_comes_first(void **state) {
 	until_clean(rig);
 }
 
-static void an_agent_that_does_not_isolate_is_asked_once(void **state) {
+static void an_agent_that_does_not_isolate_is_asked_once_and_its_engine_at_once(void **state) {
 	struct rig *rig = begin_moved(state);
 
 	return_with_agent(rig);
 	unknown(rig, EFFECT_ISOLATE, "h1");
+	assert_true(is_asked(rig, EFFECT_DISCONNECT, "h1")); /* without a pause */
 	pass_time(rig, 1000);
 	assert_false(is_asked(rig, EFFECT_ISOLATE, "h1"));
 	until_clean(rig);
@@ -458,7 +459,7 @@ int main(void) {
 		T(a_probe_that_is_never_answered_is_said_and_holds_nothing_up_for_ever),
 		T(an_address_that_is_not_in_the_replacement_needs_an_operator),
 		T(isolating_in_the_kernel_comes_first),
-		T(an_agent_that_does_not_isolate_is_asked_once),
+		T(an_agent_that_does_not_isolate_is_asked_once_and_its_engine_at_once),
 		T(an_agent_later_than_its_engine_is_waited_for_a_moment_while_nobody_hears_the_copy),
 		T(an_agent_that_stays_away_does_not_keep_its_engine_from_cutting_the_copy_off),
 		T(without_a_quarantine_no_agent_is_waited_for),
