@@ -38,12 +38,20 @@ static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_fence)
 const char *config_strategy_name(enum config_strategy s) { return strategy_words[s]; }
 const char *config_fence_name(enum config_fence f) { return fence_words[f]; }
 
+const char *config_engine_label(const struct config_engine *e, const char *key) {
+	for (size_t i = 0; i < e->label_count; i++)
+		if (strcmp(e->labels[i].key, key) == 0)
+			return e->labels[i].value;
+	return NULL;
+}
+
 static int read_engines(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_labels(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_local(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_control(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_witness(const struct reader *r, const struct field *f, const struct node *n, void *to);
-static int read_max_lost(const struct reader *r, const struct field *f, const struct node *n, void *to);
+static int read_share(const struct reader *r, const struct field *f, const struct node *n, void *to);
+static int read_text(const struct reader *r, const struct field *f, const struct node *n, void *to);
 
 #define AT(member) .offset = offsetof(struct config, member)
 
@@ -73,18 +81,33 @@ static const struct field takeover_fields[] = {
 	{"parallel", read_int, AT(takeover.parallel), .low = 1, .high = 10000},
 	{"per_target", read_int, AT(takeover.per_target), .low = 1, .high = 10000},
 	{"attempts", read_int, AT(takeover.attempts), .low = 1, .high = 1000},
+	{"per_minute", read_int, AT(takeover.per_minute), .low = 1, .high = 100000},
+	{"delay", read_duration, AT(takeover.delay), .low = 0, .high = 168 * HOUR},
 	{"engine_only", read_word, AT(takeover.engine_only), .words = engine_only_words},
 	{"backoff", read_mapping, .sub = backoff_fields},
 	{"stop_timeout", read_duration, AT(takeover.stop_timeout), .low = 1000, .high = HOUR},
 	{0},
 };
+static const struct field hold_down_fields[] = {
+	{"initial", read_duration, AT(on_return.hold_down.initial), .low = 0, .high = 24 * HOUR},
+	{"cap", read_duration, AT(on_return.hold_down.cap), .low = 0, .high = 24 * HOUR},
+	{"window", read_duration, AT(on_return.hold_down.window), .low = 1000, .high = 24 * HOUR},
+	{0},
+};
 static const struct field return_fields[] = {
 	{"keep", read_word, AT(on_return.keep), .words = keep_words},
 	{"stale", read_word, AT(on_return.stale), .words = stale_words},
+	{"hold_down", read_mapping, .sub = hold_down_fields},
+	{0},
+};
+static const struct field zone_fields[] = {
+	{"label", read_text, AT(brake.zone.label)},
+	{"max_lost", read_share, AT(brake.zone.max_lost)},
 	{0},
 };
 static const struct field brake_fields[] = {
-	{"max_lost", read_max_lost, .offset = 0},
+	{"max_lost", read_share, AT(brake.max_lost)},
+	{"zone", read_mapping, .sub = zone_fields},
 	{"witness", read_witness, AT(brake.witness)},
 	{0},
 };
@@ -217,19 +240,24 @@ static int read_witness(const struct reader *r, const struct field *f, const str
 	return read_urls(r, f, n, read_tcp_url, to);
 }
 
-/* to is the whole configuration. */
-static int read_max_lost(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	struct config *c = to;
+static int read_share(const struct reader *r, const struct field *f, const struct node *n, void *to) {
+	struct config_share *share = to;
 	size_t len = n->kind == NODE_SCALAR ? strlen(n->text) : 0;
 
 	if (len == 0)
 		return reader_refuse(r, n, "%s: expected a number of nodes or a percentage, got %s", f->key, node_describe(n));
-	c->brake.max_lost_percent = n->text[len - 1] == '%';
-	char *digits CLEANUP_FREE = xstrndup(n->text, len - c->brake.max_lost_percent);
-	const struct node number = {
-		.kind = NODE_SCALAR, .plain = n->plain || c->brake.max_lost_percent, .text = digits, .line = n->line};
-	const struct field bounds = {.key = f->key, .low = 1, .high = c->brake.max_lost_percent ? 100 : ENGINES_MAX};
-	return read_int(r, &bounds, &number, &c->brake.max_lost);
+	share->percent = n->text[len - 1] == '%';
+	char *digits CLEANUP_FREE = xstrndup(n->text, len - share->percent);
+	const struct node number = {.kind = NODE_SCALAR, .plain = n->plain || share->percent, .text = digits, .line = n->line};
+	const struct field bounds = {.key = f->key, .low = 1, .high = share->percent ? 100 : ENGINES_MAX};
+	return read_int(r, &bounds, &number, &share->value);
+}
+
+static int read_text(const struct reader *r, const struct field *f, const struct node *n, void *to) {
+	if (n->kind != NODE_SCALAR || !*n->text)
+		return reader_refuse(r, n, "%s: expected a text, got %s", f->key, node_describe(n));
+	xstr_replace(to, n->text);
+	return 0;
 }
 
 /* The keys of one engine against each other. */
@@ -319,6 +347,20 @@ static const struct node *section(const struct node *root, const char *key) {
 	return n ? n : root;
 }
 
+/* A limit for zones that no engine is in would never hold anything. */
+static int check_zone(const struct reader *r, const struct node *brake, const struct config *c) {
+	const char *label = c->brake.zone.label;
+
+	if (!label && !c->brake.zone.max_lost.value)
+		return 0;
+	if (!label || !c->brake.zone.max_lost.value)
+		return reader_refuse(r, brake, "brake: zone: label and max_lost go together");
+	for (size_t i = 0; i < c->engine_count; i++)
+		if (config_engine_label(&c->engines[i], label))
+			return 0;
+	return reader_refuse(r, brake, "brake: zone: no engine has a label \"%s\"", label);
+}
+
 static int check_whole(const struct reader *r, const struct node *root, const struct config *c) {
 	if (!c->cluster)
 		return reader_refuse(r, root, "cluster is missing");
@@ -328,7 +370,9 @@ static int check_whole(const struct reader *r, const struct node *root, const st
 		return reader_refuse(r, section(root, "heartbeat"), "heartbeat: timeout is more than ten times the interval");
 	if (span_less(c->takeover.backoff_cap, c->takeover.backoff_initial))
 		return reader_refuse(r, section(root, "takeover"), "takeover: backoff: cap is below initial");
-	return 0;
+	if (span_less(c->on_return.hold_down.cap, c->on_return.hold_down.initial))
+		return reader_refuse(r, section(root, "return"), "return: hold_down: cap is below initial");
+	return check_zone(r, section(root, "brake"), c);
 }
 
 static struct config *config_defaults(const char *name) {
@@ -346,8 +390,10 @@ static struct config *config_defaults(const char *name) {
 	c->takeover.backoff_initial = span_sec(2);
 	c->takeover.backoff_cap = span_sec(300);
 	c->takeover.stop_timeout = span_sec(10);
-	c->brake.max_lost = 50;
-	c->brake.max_lost_percent = true;
+	c->on_return.hold_down.initial = span_sec(10);
+	c->on_return.hold_down.cap = span_sec(300);
+	c->on_return.hold_down.window = span_sec(600);
+	c->brake.max_lost = (struct config_share){50, true};
 	c->log.level = LOG_LEVEL_INFO;
 	return c;
 }
@@ -403,6 +449,7 @@ void config_free(struct config *c) {
 	free(c->engines);
 	strs_clear(&c->swarm.control);
 	strs_clear(&c->brake.witness);
+	free(c->brake.zone.label);
 	free(c->path);
 	free(c->cluster);
 	free(c->state);

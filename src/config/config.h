@@ -26,6 +26,12 @@ struct config_label {
 	char *key, *value;
 };
 
+/* How many of a set of nodes. */
+struct config_share {
+	int value; /* per cent of them, or a number of nodes; 0: not given */
+	bool percent;
+};
+
 struct config_engine {
 	char *name;                        /* unique, [a-zA-Z0-9_.-]{1,63} */
 	char *url;                         /* unique, "tcp://host:port" or "unix:///path" */
@@ -61,6 +67,8 @@ struct config {
 	struct {
 		enum config_fence fence;
 		int parallel, per_target, attempts;
+		int per_minute; /* 0: no limit */
+		struct span delay;
 		enum config_engine_only engine_only;
 		struct span backoff_initial, backoff_cap;
 		struct span stop_timeout;
@@ -68,11 +76,17 @@ struct config {
 	struct {
 		enum config_keep keep;
 		enum config_stale stale;
+		struct {
+			struct span initial, cap, window;
+		} hold_down;
 	} on_return;
 	struct {
-		int max_lost; /* per cent of the nodes, or a number of nodes */
-		bool max_lost_percent;
+		struct config_share max_lost;
 		struct strs witness; /* "tcp://host:port" */
+		struct {
+			char *label; /* of an engine: which zone it is in; NULL: zones are not looked at */
+			struct config_share max_lost;
+		} zone;
 	} brake;
 	struct {
 		enum log_level level;
@@ -88,6 +102,9 @@ int config_parse(const char *text, size_t len, const char *name, const char *bas
 
 void config_free(struct config *c); /* NULL is fine */
 static inline void cleanup_config(struct config **c) { config_free(*c); }
+
+/* The value of that label; NULL. */
+const char *config_engine_label(const struct config_engine *e, const char *key);
 
 /* The words used in the file, for logs and the API. */
 const char *config_strategy_name(enum config_strategy s);

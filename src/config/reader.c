@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/duration.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,25 +86,11 @@ int read_word(const struct reader *r, const struct field *f, const struct node *
 	return expected(r, f, n, choices);
 }
 
-/* Digits at the start of text; false when there are none or too many. */
-static bool parse_digits(const char *text, int64_t *ret, const char **ret_rest) {
-	int64_t value = 0;
-	size_t n = strspn(text, DIGITS);
-
-	if (n == 0 || n > 12 || (n > 1 && text[0] == '0'))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		value = value * 10 + (text[i] - '0');
-	*ret = value;
-	*ret_rest = text + n;
-	return true;
-}
-
 int read_int(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	const char *rest;
 	int64_t value;
 
-	if (n->kind != NODE_SCALAR || !n->plain || !parse_digits(n->text, &value, &rest) || *rest)
+	if (n->kind != NODE_SCALAR || !n->plain || !duration_digits(n->text, &value, &rest) || *rest)
 		return expected(r, f, n, "a number");
 	if (value < f->low || value > f->high)
 		return reader_refuse(r, n, "%s: must be %lld to %lld, got %s", f->key, (long long)f->low, (long long)f->high,
@@ -119,42 +106,17 @@ int read_bool(const struct reader *r, const struct field *f, const struct node *
 	return 0;
 }
 
-static int64_t unit_in_ms(const char *unit) {
-	static const struct {
-		const char *name;
-		int64_t ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (!strcmp(unit, units[i].name))
-			return units[i].ms;
-	return 0;
-}
-
-static void format_ms(int64_t ms, char text[32]) {
-	if (ms % 3600000 == 0)
-		snprintf(text, 32, "%lldh", (long long)(ms / 3600000));
-	else if (ms % 60000 == 0)
-		snprintf(text, 32, "%lldm", (long long)(ms / 60000));
-	else if (ms % 1000 == 0)
-		snprintf(text, 32, "%llds", (long long)(ms / 1000));
-	else
-		snprintf(text, 32, "%lldms", (long long)ms);
-}
-
 int read_duration(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	char low[32], high[32];
-	const char *unit;
-	int64_t value;
+	char low[DURATION_TEXT_MAX], high[DURATION_TEXT_MAX];
+	struct span value;
 
-	if (n->kind != NODE_SCALAR || !parse_digits(n->text, &value, &unit) || !unit_in_ms(unit))
+	if (n->kind != NODE_SCALAR || !duration_parse(n->text, &value))
 		return expected(r, f, n, "a duration (a whole number with unit ms, s, m or h)");
-	value *= unit_in_ms(unit); /* 12 digits times 3,600,000 fit */
-	format_ms(f->low, low);
-	format_ms(f->high, high);
-	if (value < f->low || value > f->high)
+	duration_format(span_ms(f->low), low);
+	duration_format(span_ms(f->high), high);
+	if (span_less(value, span_ms(f->low)) || span_less(span_ms(f->high), value))
 		return reader_refuse(r, n, "%s: must be %s to %s, got %s", f->key, low, high, n->text);
-	*(struct span *)to = span_ms(value);
+	*(struct span *)to = value;
 	return 0;
 }
 
@@ -214,7 +176,7 @@ bool url_is_unix(const char *text) {
 static bool is_port(const char *text) {
 	const char *rest;
 	int64_t port;
-	return parse_digits(text, &port, &rest) && !*rest && port >= 1 && port <= 65535;
+	return duration_digits(text, &port, &rest) && !*rest && port >= 1 && port <= 65535;
 }
 
 bool url_has_host_and_port(const char *text, const char *scheme) {

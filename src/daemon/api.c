@@ -82,7 +82,7 @@ static void post_confirm_dead(struct http_call *call, void *user) {
 
 	if (!n)
 		return;
-	if (resched_confirm_dead(d->machine, mono_now(), n->config->name, &err) < 0) {
+	if (resched_confirm_dead(d->machine, n->config->name, &err) < 0) {
 		http_call_fail(call, 409, "%s", err.msg);
 		return;
 	}

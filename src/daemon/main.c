@@ -77,7 +77,7 @@ void daemon_brake_update(struct daemon *d) {
 	struct brake_counts counts = {
 		.total = (unsigned)d->n_nodes,
 		.witness = agents_any_remote(d) ? BRAKE_WITNESS_ANSWERS : prober_witness(d->prober),
-		.max_lost = {.value = (unsigned)d->config->brake.max_lost, .percent = d->config->brake.max_lost_percent},
+		.max_lost = {.value = (unsigned)d->config->brake.max_lost.value, .percent = d->config->brake.max_lost.percent},
 		.operator_go = d->operator_go,
 	};
 	bool go = d->operator_go;
@@ -155,7 +155,8 @@ static void verdict_changed(void *user, struct probe *p, const struct probe_chan
 		agents_suspect(d);
 	daemon_brake_update(d); /* first: what it forbids must not begin by this verdict */
 	resched_verdict(d->machine, change->at, n->config->name, (enum node_verdict)change->to, change->reason,
-			detector_hold_down(probe_detector(p), change->at));
+			(struct flapping){detector_deaths(probe_detector(p), change->at),
+					  detector_hold_down(probe_detector(p), change->at)});
 	bool was_down = change->from == HEALTH_UNKNOWN || change->from == HEALTH_DEAD || change->from == HEALTH_ENGINE_ONLY;
 	if (was_down && (change->to == HEALTH_ALIVE || change->to == HEALTH_RECOVERING)) {
 		observe_alive(n);
@@ -284,7 +285,9 @@ static struct resched *make_machine(const struct config *c) {
 		.strategy = strategies[c->placement.strategy],
 		.parallel = (unsigned)c->takeover.parallel,
 		.per_target = (unsigned)c->takeover.per_target,
+		.per_minute = (unsigned)c->takeover.per_minute,
 		.attempts = (unsigned)c->takeover.attempts,
+		.delay = c->takeover.delay,
 		.backoff_initial = c->takeover.backoff_initial,
 		.backoff_cap = c->takeover.backoff_cap,
 		.keep_oldest = c->on_return.keep == CONFIG_KEEP_OLDEST,
@@ -302,6 +305,9 @@ static int start_prober(struct daemon *d, struct err *err) {
 		.timeout = c->heartbeat.timeout,
 		.failures = (unsigned)c->heartbeat.failures,
 		.recover = (unsigned)c->heartbeat.recover,
+		.hold_initial = c->on_return.hold_down.initial,
+		.hold_cap = c->on_return.hold_down.cap,
+		.flap_window = c->on_return.hold_down.window,
 	};
 	struct strs witnesses = {0};
 

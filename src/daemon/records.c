@@ -297,6 +297,7 @@ json_t *record_from_workload(const struct workload *w) {
 	json_object_set_new(j, "must_run", json_boolean(w->must_run));
 	json_object_set_new(j, "gone", json_boolean(w->gone));
 	json_object_set_new(j, "orphan", json_boolean(w->orphan));
+	json_object_set_new(j, "abandoned", json_boolean(w->abandoned));
 	json_object_set_new(j, "ghosts", json_from_strs(&w->ghosts));
 	json_object_set_new(j, "avoid", json_from_strs(&w->avoid));
 	json_object_set_new(j, "attempts", json_integer(w->attempts));
@@ -344,6 +345,7 @@ static int to_workload(const json_t *j, struct workload *w, struct err *err) {
 	w->must_run = json_bool_or(j, "must_run", false);
 	w->gone = json_bool_or(j, "gone", false);
 	w->orphan = json_bool_or(j, "orphan", false);
+	w->abandoned = json_bool_or(j, "abandoned", false);
 	if (r == 0 && (!w->node || w->generation == 0 || w->last_generation < w->generation))
 		return err_set(err, -EINVAL, "node or generation: missing or contradictory");
 	return r;

@@ -109,7 +109,7 @@ char *translate_sandbox(const json_t *inspect) {
 struct world_container *translate_container(const char *cluster, const char *node, const struct engine_container *c,
 					    const json_t *inspect, translate_kind_fn *kind, void *ctx) {
 	struct world_container *w = world_container_new(node, c->id);
-	const char *volumes = engine_container_label(c, SPEC_LABEL_VOLUMES), *image = engine_container_label(c, SPEC_LABEL_IMAGE);
+	const char *image = engine_container_label(c, SPEC_LABEL_IMAGE);
 
 	w->name = xstrdup(c->name);
 	w->image = xstrdup(image ? image : c->image);
@@ -122,7 +122,7 @@ struct world_container *translate_container(const char *cluster, const char *nod
 	take_ports(w, c);
 	take_volume_drivers(w, c);
 	if (w->policy.move)
-		spec_check(inspect, volumes && strcmp(volumes, "empty") == 0, &w->blockers, NULL);
+		spec_check(inspect, w->policy.volumes_empty, &w->blockers, NULL);
 	w->nets = translate_endpoints(c, kind, ctx);
 	w->n_nets = c->n_networks;
 	w->memory = c->memory_reservation ? c->memory_reservation : c->memory;

@@ -4,9 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define FLAP_WINDOW span_sec(600)
-#define HOLD_BASE span_sec(10)
-#define HOLD_MAX span_sec(300)
 /* A gap of more than this many full rounds (interval and timeout) was not lost heartbeats: they would have been samples. */
 #define JUMP_ROUNDS 3
 
@@ -122,17 +119,17 @@ unsigned detector_deaths(const struct detector *d, struct mono now) {
 	unsigned n = 0;
 
 	for (uint64_t i = 0; i < kept; i++)
-		n += mono_since(d->deaths[i], now).ns <= FLAP_WINDOW.ns;
+		n += mono_since(d->deaths[i], now).ns <= d->settings.flap_window.ns;
 	return n;
 }
 
 struct span detector_hold_down(const struct detector *d, struct mono now) {
 	unsigned deaths = detector_deaths(d, now);
-	struct span hold = HOLD_BASE;
+	struct span hold = d->settings.hold_initial, cap = d->settings.hold_cap;
 
 	if (deaths < 2)
 		return span_ms(0);
-	for (unsigned i = 2; i < deaths && span_less(hold, HOLD_MAX); i++)
+	for (unsigned i = 2; i < deaths && span_less(hold, cap); i++)
 		hold.ns *= 2;
-	return span_less(hold, HOLD_MAX) ? hold : HOLD_MAX;
+	return span_less(hold, cap) ? hold : cap;
 }

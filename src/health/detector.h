@@ -54,6 +54,9 @@ struct detector_settings {
 	struct span interval, timeout;
 	unsigned failures; /* at least 1 */
 	unsigned recover;  /* at least 1 */
+	/* How long a node is held down that died more than once within the window: initial, doubled with each further death, up to
+	 * the cap. Initial 0: never. */
+	struct span hold_initial, hold_cap, flap_window;
 };
 
 #define DETECTOR_DEATHS_MAX 16
@@ -80,11 +83,10 @@ bool detector_feed(struct detector *d, const struct health_sample *sample);
 static inline enum health_verdict detector_verdict(const struct detector *d) { return d->verdict; }
 static inline unsigned detector_misses(const struct detector *d) { return d->misses; }
 
-/* Deaths (dead, not engine-only) in the ten minutes before now. */
+/* Deaths (dead, not engine-only) within the window before now, as many as are remembered. */
 unsigned detector_deaths(const struct detector *d, struct mono now);
 
-/* How long a node that flaps should wait: 0 up to the first death in ten minutes, then 10 s, doubled with each further death, at
- * most 5 min. The caller decides what waits (being a target again, the next takeover of it). */
+/* How long a node that flaps should wait: 0 up to the first death in the window, then as the settings say. */
 struct span detector_hold_down(const struct detector *d, struct mono now);
 
 #endif

@@ -153,7 +153,30 @@ static bool pass(struct resched *r, struct workload *w, struct workload_copy *c)
 	}
 }
 
+/* Nobody has the address, an operator gave the workload up, and now somebody has started a harmless copy by hand: that is the
+ * owner. */
+static bool is_taken_up(const struct resched *r, const struct workload *w, const struct workload_copy *c) {
+	const struct world_container *seen = world_container(&r->world, c->node, c->id);
+
+	return w->abandoned && w->orphan && !takeover_open(r, w) && is_harmless(c) && !c->staged && seen && seen->running;
+}
+
+static bool take_up(struct resched *r, struct workload *w) {
+	for (size_t i = 0; i < w->n_copies; i++) {
+		struct workload_copy *c = &w->copies[i];
+		if (!is_taken_up(r, w, c))
+			continue;
+		log_copy(r, w, c, "stale", "started by hand, and the owner again");
+		ledger_adopt(r, w, world_container(&r->world, c->node, c->id), c->generation);
+		workload_copy_remove(w, c);
+		return true;
+	}
+	return false;
+}
+
 void clean_walk(struct resched *r, struct workload *w) {
+	if (take_up(r, w))
+		return; /* what else there is of it is looked at in the next turn */
 	for (size_t i = 0; i < w->n_copies; i++) {
 		struct workload_copy *c = &w->copies[i];
 		const struct world_node *n = world_node(&r->world, c->node);

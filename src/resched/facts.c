@@ -51,22 +51,31 @@ void resched_node_removed(struct resched *r, const char *node, bool removed) {
 }
 
 /* What an operator had to decide about this node is open again: it answers, or the operator has spoken. */
-static void reopen_workloads(struct resched *r, const char *node) {
+void reopen_workloads(struct resched *r, const char *node) {
 	for (struct workload *w = r->workloads; w; w = w->hh.next)
 		if (w->node && strcmp(w->node, node) == 0) {
 			w->exhausted = false;
+			w->abandoned &= w->orphan; /* what was given up without its address is nobody's but the operator's */
 			w->attempts = 0;
 			w->not_before = (struct mono){0};
 			strs_clear(&w->avoid);
 		}
 }
 
+static bool counts_as_lost(const struct resched *r, enum node_verdict v) {
+	return v == NODE_DEAD || (v == NODE_ENGINE_ONLY && r->settings.engine_only_move);
+}
+
 void resched_verdict(struct resched *r, struct mono now, const char *node, enum node_verdict verdict, const char *reason,
-		     struct span hold) {
+		     struct flapping flapping) {
 	struct world_node *n = world_node(&r->world, node);
 
 	if (!n || n->verdict == verdict)
 		return;
+	if (!counts_as_lost(r, verdict))
+		n->lost_since = (struct mono){0};
+	else if (!counts_as_lost(r, n->verdict))
+		n->lost_since = now;
 	bool was_down = n->verdict == NODE_UNKNOWN || n->verdict == NODE_ENGINE_ONLY || n->verdict == NODE_DEAD;
 	n->was_lost |= n->verdict == NODE_DEAD || n->verdict == NODE_ENGINE_ONLY;
 	n->verdict = verdict;
@@ -83,27 +92,10 @@ void resched_verdict(struct resched *r, struct mono now, const char *node, enum 
 		n->returning = true;
 		n->listed = false;
 		n->restore_tries = 0;
-		n->held_until = hold.ns > 0 ? mono_add(now, hold) : (struct mono){0};
+		n->deaths = flapping.deaths;
+		n->held_until = flapping.hold.ns > 0 ? mono_add(now, flapping.hold) : (struct mono){0};
 		reopen_workloads(r, node);
 	}
-}
-
-int resched_confirm_dead(struct resched *r, struct mono now, const char *node, struct err *err) {
-	struct world_node *n = world_node(&r->world, node);
-
-	(void)now;
-	if (!n)
-		return err_set(err, -ENOENT, "there is no node \"%s\"", node);
-	if (n->verdict == NODE_ALIVE || n->verdict == NODE_RECOVERING || n->verdict == NODE_SUSPECT)
-		return err_set(err, -EBUSY, "%s is %s: it answers, or did a moment ago; stop it first", node,
-			       node_verdict_name(n->verdict));
-	n->confirmed_dead = true;
-	reopen_workloads(r, node);
-	for (struct takeover *t = r->takeovers; t; t = t->hh.next)
-		if (!takeover_is_over(t->state) && t->from && strcmp(t->from, node) == 0)
-			t->not_before = (struct mono){0};
-	r->world_changed = true;
-	return 0;
 }
 
 /* An engine shows no addresses for a container that does not run (or is just restarting); what it had is what a takeover needs. */
@@ -213,6 +205,15 @@ void resched_brake(struct resched *r, bool hold, const char *reason) {
 		r->world_changed = true;
 	r->brake = hold;
 	xstr_replace(&r->brake_reason, reason);
+}
+
+void resched_zone_brake(struct resched *r, const char *node, const char *reason) {
+	struct world_node *n = world_node(&r->world, node);
+
+	if (!n)
+		return;
+	r->world_changed |= !n->zone_brake != !reason;
+	xstr_replace(&n->zone_brake, reason);
 }
 
 void resched_store(struct resched *r, bool ok, const char *reason) {

@@ -61,6 +61,14 @@ static void set_owner(struct resched *r, struct workload *w, const struct world_
 	w->dirty = true;
 }
 
+void ledger_adopt(struct resched *r, struct workload *w, const struct world_container *c, unsigned generation) {
+	set_owner(r, w, c, generation);
+	w->orphan = w->abandoned = false;
+	w->must_run = true;
+	r->world_changed = true;
+	wake_at(r, r->now);
+}
+
 /* What heir made shows "no" until its own policy is given back, so there "no" says nothing. */
 static void learn_restart_policy(struct workload *w, const struct world_container *c) {
 	bool telling = c->restart_policy && (!c->takeover || (w->verified && strcmp(c->restart_policy, "no") != 0));

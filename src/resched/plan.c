@@ -27,8 +27,11 @@ static char *filter_alive(const struct plan_ask *ask, const struct world_node *n
 		return xstrdup("has just returned and is not cleaned yet");
 	if (!n->listed || !n->facts.version)
 		return xstrdup("has not told its containers yet");
+	if (n->hold)
+		return xasprintf("is held by an operator: %s", n->hold);
 	if (!mono_reached(n->held_until, ask->now))
-		return xasprintf("flapped and is held down for %.0f s more", span_to_sec(mono_since(ask->now, n->held_until)));
+		return xasprintf("died %u times lately and is held down for %.0f s more", n->deaths,
+				 span_to_sec(mono_since(ask->now, n->held_until)));
 	return NULL;
 }
 

@@ -1,14 +1,16 @@
 /* See policy.h. */
 #include "resched/policy.h"
 
+#include "base/duration.h"
+
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ENV_PREFIX "reschedule:"
 #define LABEL_LIST "com.docker.swarm.reschedule-policies"
 #define LABEL_ONE "com.docker.swarm.reschedule-policy"
-#define LABEL_FENCE "heir.fence"
 
 static const char *const evidence_names[] = {
 	[EVIDENCE_NONE] = NULL,
@@ -33,13 +35,23 @@ struct reading {
 	bool refused;
 };
 
+static void warn(struct policy *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void warn(struct policy *p, const char *fmt, ...) {
+	va_list ap;
+
+	if (*p->warning)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(p->warning, sizeof(p->warning), fmt, ap);
+	va_end(ap);
+}
+
 static void read_value(struct reading *r, const char *where, const char *value, size_t len) {
 	bool no = len == 2 && strncmp(value, "no", 2) == 0;
 	bool yes = len == strlen("on-node-failure") && strncmp(value, "on-node-failure", len) == 0;
 
 	if (!yes && !no)
-		snprintf(r->policy.warning, sizeof(r->policy.warning), "%s: unknown policy \"%.*s\", taken as \"no\"", where,
-			 (int)(len > 60 ? 60 : len), value);
+		warn(&r->policy, "%s: unknown policy \"%.*s\", taken as \"no\"", where, (int)(len > 60 ? 60 : len), value);
 	if (r->refused)
 		return;
 	r->refused = !yes;
@@ -78,16 +90,65 @@ static void read_list(struct reading *r, const char *text) {
 	}
 }
 
-static void read_fence(struct policy *p, const char *value) {
-	enum evidence e = evidence_parse(value);
+/* ---- what it demands ---- */
 
-	if (e == EVIDENCE_MAX) {
-		/* The strictest reading: an owner who asked for some proof gets the strongest. */
-		snprintf(p->warning, sizeof(p->warning), "label " LABEL_FENCE ": unknown evidence \"%.40s\", taken as \"stopped\"",
-			 value);
-		e = EVIDENCE_STOPPED;
-	}
-	p->fence = e;
+/* The strictest reading: an owner who asked for some proof gets the strongest. */
+static void read_fence(struct policy *p, const char *value) {
+	p->fence = evidence_parse(value);
+	if (p->fence < EVIDENCE_MAX)
+		return;
+	warn(p, "label heir.fence: unknown evidence \"%.40s\", taken as \"stopped\"", value);
+	p->fence = EVIDENCE_STOPPED;
+}
+
+static void read_delay(struct policy *p, const char *value) {
+	struct span d;
+
+	p->has_delay = duration_parse(value, &d) && !span_less(span_sec(POLICY_DELAY_MAX_SEC), d);
+	if (p->has_delay)
+		p->delay = d;
+	else
+		warn(p, "label heir.delay: \"%.40s\" is no duration up to 168h, the configured one is taken", value);
+}
+
+static void read_attempts(struct policy *p, const char *value) {
+	const char *rest;
+	int64_t n;
+
+	if (duration_digits(value, &n, &rest) && !*rest && n >= 1 && n <= POLICY_ATTEMPTS_MAX)
+		p->attempts = (unsigned)n;
+	else
+		warn(p, "label heir.attempts: \"%.40s\" is no number from 1 to %d, the configured one is taken", value,
+		     POLICY_ATTEMPTS_MAX);
+}
+
+static void read_keep(struct policy *p, const char *value) {
+	if (strcmp(value, "newest") == 0)
+		p->keep = KEEP_NEWEST;
+	else if (strcmp(value, "oldest") == 0)
+		p->keep = KEEP_OLDEST;
+	else
+		warn(p, "label heir.keep: \"%.40s\" is neither newest nor oldest, the configured one is taken", value);
+}
+
+static void read_volumes(struct policy *p, const char *value) {
+	p->volumes_empty = strcmp(value, "empty") == 0;
+	if (!p->volumes_empty)
+		warn(p, "label heir.volumes: unknown value \"%.40s\", its volumes are not given up", value);
+}
+
+static const struct {
+	const char *key;
+	void (*read)(struct policy *p, const char *value);
+} demands[] = {
+	{"heir.fence", read_fence}, {"heir.delay", read_delay},     {"heir.attempts", read_attempts},
+	{"heir.keep", read_keep},   {"heir.volumes", read_volumes},
+};
+
+static void read_demand(struct policy *p, const struct policy_label *label) {
+	for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]); i++)
+		if (strcmp(label->key, demands[i].key) == 0)
+			demands[i].read(p, label->value);
 }
 
 struct policy policy_read(char *const *env, size_t n_env, const struct policy_label *labels, size_t n_labels) {
@@ -101,8 +162,8 @@ struct policy policy_read(char *const *env, size_t n_env, const struct policy_la
 			read_list(&r, labels[i].value);
 		else if (strcmp(labels[i].key, LABEL_ONE) == 0)
 			read_value(&r, "label " LABEL_ONE, labels[i].value, strlen(labels[i].value));
-		else if (strcmp(labels[i].key, LABEL_FENCE) == 0)
-			read_fence(&r.policy, labels[i].value);
+		else
+			read_demand(&r.policy, &labels[i]);
 	}
 	return r.policy;
 }

@@ -4,10 +4,19 @@
  *   --label com.docker.swarm.reschedule-policies='["on-node-failure"]'
  *   --label com.docker.swarm.reschedule-policy=on-node-failure
  *
- * `no` wins over any other; an unknown value counts as `no` and is warned about. Further labels say what a container demands:
- * heir.fence (presumed, quarantined, stopped). */
+ * `no` wins over any other; an unknown value counts as `no` and is warned about. Further labels say what a container demands; each
+ * goes before what the configuration says for all:
+ *
+ *   heir.fence     the least evidence: presumed, quarantined, stopped
+ *   heir.delay     how long its node may be lost before it is moved ("30s"): a host that only restarts keeps it
+ *   heir.attempts  how often a move is tried until an operator is asked
+ *   heir.keep      newest or oldest: who has the address when its node is back
+ *   heir.volumes   empty: it may start elsewhere with empty volumes
+ */
 #ifndef RESCHED_POLICY_H
 #define RESCHED_POLICY_H
+
+#include "base/mono.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,13 +34,22 @@ const char *evidence_name(enum evidence e); /* "presumed"; NULL for none */
 /* EVIDENCE_MAX when the text is no name. */
 enum evidence evidence_parse(const char *text);
 
+enum keep { KEEP_UNSAID, KEEP_NEWEST, KEEP_OLDEST };
+
 #define POLICY_TEXT_MAX 160
+#define POLICY_DELAY_MAX_SEC (7 * 24 * 3600)
+#define POLICY_ATTEMPTS_MAX 1000
 
 struct policy {
-	bool move;                     /* on-node-failure */
-	enum evidence fence;           /* EVIDENCE_NONE: the configuration's */
+	bool move;           /* on-node-failure */
+	bool has_delay;      /* else the configuration's, as for all below that say nothing */
+	bool volumes_empty;  /* may start with empty volumes */
+	enum evidence fence; /* EVIDENCE_NONE: not said */
+	enum keep keep;
+	struct span delay;
+	unsigned attempts;             /* 0: not said */
 	char source[POLICY_TEXT_MAX];  /* what decided: "env reschedule:on-node-failure"; "none" */
-	char warning[POLICY_TEXT_MAX]; /* "" or what was not understood */
+	char warning[POLICY_TEXT_MAX]; /* "" or what was not understood, the first of it */
 };
 
 struct policy_label {

@@ -18,7 +18,9 @@ struct resched {
 	struct strs lost;          /* underlay addresses that are quarantined */
 	bool vteps_changed;        /* so that an agent may have to drop others */
 	bool workload_lost;        /* one was forgotten: agents may keep its addresses */
-	struct mono now;           /* of the turn or result under way */
+	struct recent *recent;     /* targets that were found within the last minute; limits.c */
+	bool recent_restored;
+	struct mono now; /* of the turn or result under way */
 	struct wall wall;
 	struct resched_output out;
 	struct mono deadline;
@@ -43,6 +45,21 @@ bool container_is_complete(const struct resched *r, const struct workload *w, co
 /* Its node is given up: dead, or engine-only where that is configured to count, or confirmed by an operator. */
 bool node_is_lost(const struct resched *r, const struct world_node *n);
 struct span backoff(const struct resched *r, unsigned tries);
+/* Why nothing is taken over from it, nor begun, though it is lost: brake, zone or an operator's hold. NULL: nothing forbids it. An
+ * operator's word that it is dead goes before the brakes. */
+const char *node_is_barred(const struct resched *r, const struct world_node *n);
+
+/* limits.c: what is demanded of a workload, by itself or else by the configuration; and what is not to be done too often. */
+unsigned limit_attempts(const struct resched *r, const struct workload *w);
+bool limit_keeps_oldest(const struct resched *r, const struct workload *w);
+/* Its node has to be lost so long. */
+struct span limit_delay(const struct resched *r, const struct workload *w);
+/* When it may be taken over from n; reached: now. */
+struct mono limit_due(const struct resched *r, const struct workload *w, const struct world_node *n);
+/* A target may be looked for now; else ret_when. */
+bool limit_allows_another(struct resched *r, struct mono *ret_when);
+void limit_count(struct resched *r); /* one was found */
+void limit_clear(struct resched *r);
 
 struct effect *effect_new(struct resched *r, enum effect_kind kind, struct span deadline);
 void effect_emit(struct resched *r, struct effect *e); /* takes it */
@@ -58,6 +75,8 @@ void plan_for(const struct resched *r, const struct workload *w, const struct wo
 struct workload *ledger_identify(const struct resched *r, const struct world_container *c, char **ret_id);
 /* It was seen: the ledger says which generation of which workload it is. */
 void ledger_place(struct resched *r, const struct world_container *c);
+/* A copy of a workload that was given up becomes its owner. */
+void ledger_adopt(struct resched *r, struct workload *w, const struct world_container *c, unsigned generation);
 /* It was found to have been stopped on purpose. */
 void ledger_settled(struct resched *r, const struct world_container *c);
 void ledger_container_gone(struct resched *r, const char *node, const char *id);
@@ -117,5 +136,8 @@ void clean_walk(struct resched *r, struct workload *w);
 bool clean_result(struct resched *r, struct workload *w, uint64_t effect, const struct effect_result *result); /* false: not its */
 void clean_node(struct resched *r, struct world_node *n);
 void clean_node_result(struct resched *r, struct world_node *n, const struct effect_result *result);
+
+/* facts.c: what an operator had to decide about this node's workloads is open again. */
+void reopen_workloads(struct resched *r, const char *node);
 
 #endif

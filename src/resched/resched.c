@@ -32,6 +32,7 @@ void resched_free(struct resched *r) {
 	}
 	world_clear(&r->world);
 	agents_clear(r);
+	limit_clear(r);
 	resched_output_clear(&r->out);
 	free(r->cluster);
 	free(r->brake_reason);
@@ -56,6 +57,16 @@ bool node_is_lost(const struct resched *r, const struct world_node *n) {
 	if (n->verdict == NODE_DEAD)
 		return n->seen_by.n == 0; /* else it is we who are cut off from it */
 	return n->verdict == NODE_ENGINE_ONLY && r->settings.engine_only_move;
+}
+
+const char *node_is_barred(const struct resched *r, const struct world_node *n) {
+	if (n->hold)
+		return n->hold;
+	if (n->confirmed_dead)
+		return NULL;
+	if (r->brake)
+		return r->brake_reason ? r->brake_reason : "?";
+	return n->zone_brake;
 }
 
 void takeover_add(struct resched *r, struct takeover *t) {
@@ -100,7 +111,7 @@ void resched_result(struct resched *r, struct mono now, uint64_t effect, const s
 static bool wants_takeover(const struct resched *r, const struct workload *w) {
 	const struct world_node *n = world_node(&r->world, w->node);
 
-	if (!n || (!node_is_lost(r, n) && !w->orphan) || !w->must_run || w->gone || w->exhausted)
+	if (!n || (!node_is_lost(r, n) && !w->orphan) || !w->must_run || w->gone || w->exhausted || w->abandoned)
 		return false;
 	const struct world_container *c = workload_subject(r, w);
 	return c && c->policy.move && !takeover_open(r, w);
@@ -110,10 +121,11 @@ static void begin_lost(struct resched *r, struct workload *w) {
 	if (!wants_takeover(r, w))
 		return;
 	const struct world_node *n = world_node(&r->world, w->node);
-	if (r->brake && !n->confirmed_dead)
+	if (w->orphan ? r->brake : node_is_barred(r, n) != NULL)
 		return;
-	if (!mono_reached(w->not_before, r->now)) {
-		wake_at(r, w->not_before);
+	struct mono due = limit_due(r, w, n);
+	if (!mono_reached(due, r->now)) {
+		wake_at(r, due);
 		return;
 	}
 	takeover_begin(r, w, NULL);
@@ -148,10 +160,10 @@ static bool can_return(const struct resched *r, const struct workload *w) {
 
 /* `keep: oldest`: back to where it came from, by an ordinary takeover, once everything is quiet. */
 static void begin_return(struct resched *r, struct workload *w) {
-	if (!r->settings.keep_oldest || w->orphan || !w->origin || !w->verified || !w->must_run || w->gone || takeover_open(r, w))
+	if (!limit_keeps_oldest(r, w) || w->orphan || !w->origin || !w->verified || !w->must_run || w->gone || takeover_open(r, w))
 		return;
 	const struct world_node *home = world_node(&r->world, w->origin), *here = world_node(&r->world, w->node);
-	if (!home || !here || home == here || !world_node_serves(home) || here->verdict != NODE_ALIVE || r->brake)
+	if (!home || !here || home == here || !world_node_serves(home) || here->verdict != NODE_ALIVE || r->brake || here->hold)
 		return;
 	for (size_t i = 0; i < w->n_copies; i++)
 		if (strcmp(w->copies[i].node, w->origin) == 0)

@@ -17,9 +17,12 @@ struct resched_settings {
 	enum evidence fence; /* EVIDENCE_NONE: auto */
 	bool engine_only_move;
 	enum strategy strategy;
-	unsigned parallel, per_target, attempts;
-	struct span backoff_initial, backoff_cap;
+	unsigned parallel, per_target;
+	unsigned per_minute; /* so many takeovers may find a target within a minute; 0: no limit */
+	unsigned attempts;   /* a container's own label goes before it, as before the next two */
+	struct span delay;   /* how long a node is lost before anything is taken over from it */
 	bool keep_oldest;
+	struct span backoff_initial, backoff_cap;
 	bool stale_keep;
 	uint64_t seed;
 	/* Makes takeover IDs; a simulator's is repeatable. */
@@ -38,8 +41,13 @@ void resched_free(struct resched *r);
 void resched_add_node(struct resched *r, const char *name, bool remote);
 /* Takes what is in facts and leaves it empty. */
 void resched_node_facts(struct resched *r, const char *node, struct node_facts *facts);
+/* deaths: of the last while; hold: how long it is no target when it is back, for having died so often. */
+struct flapping {
+	unsigned deaths;
+	struct span hold;
+};
 void resched_verdict(struct resched *r, struct mono now, const char *node, enum node_verdict verdict, const char *reason,
-		     struct span hold);
+		     struct flapping flapping);
 /* Its ID in the swarm, remembered from before this start; what the engine says itself goes before it. NULL is fine. */
 void resched_node_swarm(struct resched *r, const char *node, const char *id);
 /* Of the node with that ID in a swarm; a swarm attaches nothing to one that is not "active". NULL: not known. */
@@ -67,11 +75,26 @@ void resched_witness(struct resched *r, const char *node, const char *by, bool r
 void resched_node_vtep(struct resched *r, const char *node, const char *vtep);
 /* The storm brake's word: while held no takeover begins and none passes its point of no return. */
 void resched_brake(struct resched *r, bool hold, const char *reason);
+/* The same for what would be taken over from this node, whose zone has lost too many; NULL: let go. */
+void resched_zone_brake(struct resched *r, const char *node, const char *reason);
 /* The store cannot be written: nothing may be begun. */
 void resched_store(struct resched *r, bool ok, const char *reason);
 void resched_result(struct resched *r, struct mono now, uint64_t effect, const struct effect_result *result);
-/* -EINVAL with the reason: no such node, or it answers. Also takes up again what waits for an operator there. */
-int resched_confirm_dead(struct resched *r, struct mono now, const char *node, struct err *err);
+
+/* ---- what an operator says (operator.c); -ENOENT or -EBUSY with the reason when it cannot be ---- */
+
+/* The node is off. Also takes up again what waits for an operator there. */
+int resched_confirm_dead(struct resched *r, const char *node, struct err *err);
+/* Nothing is moved there, and nothing is taken over from there, until it is released. Remembered by the store. */
+int resched_hold(struct resched *r, const char *node, const char *reason, struct err *err);
+/* Ends a hold, and a flapping node's hold-down. */
+int resched_release_hold(struct resched *r, const char *node, struct err *err);
+/* The takeover is tried again now, whatever its delays and however often it failed. */
+int resched_retry(struct resched *r, const char *takeover, struct err *err);
+/* It goes back where it can, and is given up where it cannot: nobody tries again until it is retried. */
+int resched_abandon(struct resched *r, const char *takeover, struct err *err);
+/* Could be abandoned now. */
+bool resched_can_abandon(const struct resched *r, const struct takeover *t);
 
 /* Before the first turn; both are taken. Memory comes by resched_container. */
 void resched_restore_workload(struct resched *r, struct workload *w);

@@ -127,15 +127,26 @@ static void not_free(struct resched *r, struct takeover *t, const struct effect_
 	walk_wait_or_ask(r, t);
 }
 
+/* Somebody removed it. That is no owner, and another is made; what it may have left of its address is released with it. */
+static void replacement_gone(struct resched *r, struct takeover *t) {
+	if (t->new_id && takeover_has_overlay(t))
+		strs_add_new(&walk_workload(r, t)->ghosts, t->new_id);
+	xstr_replace(&t->new_id, NULL);
+	t->staged = false;
+	walk_fail(r, t, "the replacement was removed");
+}
+
 static void not_verified(struct resched *r, struct takeover *t, const struct effect_result *seen) {
 	char *complaint = verify_complaint(t, seen);
 
 	takeover_reason(t, "%s", complaint);
 	free(complaint);
-	if (++t->tries >= takeover_rule(t->row)->tries)
+	if (++t->tries < takeover_rule(t->row)->tries)
+		walk_retry(r, t);
+	else if (seen->found)
 		walk_ask_operator(r, t);
 	else
-		walk_retry(r, t);
+		replacement_gone(r, t);
 }
 
 static void not_created(struct resched *r, struct takeover *t, const struct effect_result *seen) {

@@ -28,7 +28,7 @@ void walk_finish(struct resched *r, struct takeover *t) {
 	if (c && container_is_complete(r, w, c))
 		workload_set_spec(r, w, c);
 	w->attempts = 0;
-	w->exhausted = false;
+	w->exhausted = w->abandoned = false;
 	strs_clear(&w->avoid);
 	strs_clear(&w->ghosts);
 	if (!w->origin)
@@ -111,9 +111,13 @@ static void give_up(struct resched *r, struct takeover *t) {
 	}
 	w->attempts++;
 	w->dirty = true;
+	if (w->abandoned) {
+		close_takeover(r, t, TAKEOVER_FAILED);
+		return;
+	}
 	if (t->to)
 		strs_add_new(&w->avoid, t->to);
-	if (w->attempts >= r->settings.attempts) {
+	if (w->attempts >= limit_attempts(r, w)) {
 		if (t->planned && !takeover_is_past_return(t))
 			stay(r, w, t);
 		else
@@ -172,6 +176,7 @@ void walk_undo(struct resched *r, struct takeover *t) {
 /* The start came through after all: so this is no failure. */
 static void go_on_from_start(struct resched *r, struct takeover *t) {
 	t->abort = ABORT_NO;
+	walk_workload(r, t)->abandoned = false;
 	walk_set_row(r, t, ROW_START);
 	t->see = true;
 }

@@ -136,6 +136,7 @@ static void adopt_target(struct resched *r, struct takeover *t, struct workload 
 	xstr_replace(&t->to, choice->target);
 	t->generation = ++w->last_generation;
 	w->dirty = true;
+	limit_count(r);
 	free(t->staged_name);
 	t->staged_name = workload_staged_name(w, t->generation);
 	xstr_replace(&t->image_ref, world_node_image(n, c->image, c->image_id));
@@ -170,12 +171,20 @@ static void nothing_to_plan(struct resched *r, struct takeover *t) {
 		walk_abort(r, t, ABORT_ROLL_BACK);
 }
 
+/* A hold-down ends without any news. */
+static void wake_at_release(struct resched *r) {
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (!mono_reached(n->held_until, r->now))
+			wake_at(r, n->held_until);
+}
+
 static void nowhere(struct resched *r, struct takeover *t, bool full) {
 	if (t->planned && !full) {
 		takeover_reason(t, "%s cannot take it any more", t->pinned);
 		walk_abort(r, t, ABORT_ROLL_BACK);
 		return;
 	}
+	wake_at_release(r);
 	walk_set_state(r, t, TAKEOVER_WAITING);
 	takeover_reason(t, "%s", full ? "every possible target is busy with other takeovers" : "no node can take it");
 }
@@ -214,6 +223,13 @@ void walk_plan(struct resched *r, struct takeover *t) {
 	}
 	if (r->settings.parallel && count_running(r) >= r->settings.parallel) {
 		takeover_reason(t, "%u takeovers are running already", r->settings.parallel);
+		return;
+	}
+	struct mono when;
+	if (!limit_allows_another(r, &when)) {
+		takeover_reason(t, "%u takeovers were begun within the last minute, and no more are allowed",
+				r->settings.per_minute);
+		wake_at(r, when);
 		return;
 	}
 	choose(r, t, w, c);

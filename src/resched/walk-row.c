@@ -107,7 +107,7 @@ void walk_ask_operator(struct resched *r, struct takeover *t) {
 
 void walk_wait_or_ask(struct resched *r, struct takeover *t) {
 	t->tries++;
-	if (t->tries >= r->settings.attempts + 2) {
+	if (t->tries >= limit_attempts(r, walk_workload(r, t)) + 2) {
 		walk_ask_operator(r, t);
 		return;
 	}

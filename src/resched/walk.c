@@ -82,8 +82,12 @@ static bool must_pause(struct resched *r, struct takeover *t) {
 
 	if (takeover_is_past_return(t) || t->abort != ABORT_NO)
 		return false;
-	if (r->brake && !(from && from->confirmed_dead)) {
-		takeover_reason(t, "the storm brake holds: %s", r->brake_reason ? r->brake_reason : "?");
+	const char *barred = from ? node_is_barred(r, from) : NULL;
+	if (barred) {
+		if (from->hold)
+			takeover_reason(t, "%s is held by an operator: %s", t->from, barred);
+		else
+			takeover_reason(t, "the storm brake holds: %s", barred);
 		walk_set_state(r, t, TAKEOVER_WAITING);
 		return true;
 	}

@@ -43,6 +43,8 @@ struct workload {
 	bool must_run;                        /* it ran when last seen, or was on its way */
 	bool gone;                            /* its user removed the owner */
 	bool orphan;                          /* its address was released and nobody has it: the next attempt goes on from there */
+	bool abandoned; /* by an operator: not tried again until one says so, or until its node answers and nothing was taken from
+			   it */
 	struct workload_copy *copies;
 	size_t n_copies;
 

@@ -173,6 +173,8 @@ void world_clear(struct world *w) {
 		strs_clear(&n->seen_by);
 		free(n->seen_how);
 		free(n->reason);
+		free(n->hold);
+		free(n->zone_brake);
 		free(n);
 	}
 }

@@ -105,7 +105,11 @@ struct world_node {
 	enum node_verdict verdict;
 	char *reason; /* of the verdict; NULL at first */
 	struct mono since;
+	struct mono lost_since; /* it counts as lost since then; 0: it does not */
 	struct mono held_until; /* a flapping node is no target until then; 0: not held */
+	unsigned deaths;        /* lately, as its hold-down counts them */
+	char *hold;             /* an operator's reason: nothing goes there, and nothing is taken over from there; NULL: not held */
+	char *zone_brake;       /* why nothing is taken over from its zone; NULL */
 	bool remote;            /* not the manager's own host */
 	bool listed;            /* its containers were listed since it last became alive */
 	bool returning;         /* answers, but is not cleaned yet: no target */

@@ -224,7 +224,7 @@ static void fault_confirm(struct sim *s) {
 		return;
 	/* A careful operator: it is off before it is said to be. */
 	set_power(s, node, false);
-	if (resched_confirm_dead(s->machine, s->now, name_of(s, node), &err) == 0)
+	if (resched_confirm_dead(s->machine, name_of(s, node), &err) == 0)
 		sim_say(s, "FAULT an operator says that %s is dead", name_of(s, node));
 	manager_brake(s);
 	manager_wake(s);

@@ -52,7 +52,8 @@ static void sample(struct sim *s, int node) {
 		return;
 	enum node_verdict v = to_node_verdict(detector_verdict(d));
 	sim_say(s, "%s is %s", s->fake.nodes[node].name, node_verdict_name(v));
-	resched_verdict(s->machine, s->now, s->fake.nodes[node].name, v, "heartbeats", detector_hold_down(d, s->now));
+	resched_verdict(s->machine, s->now, s->fake.nodes[node].name, v, "heartbeats",
+			(struct flapping){detector_deaths(d, s->now), detector_hold_down(d, s->now)});
 	manager_brake(s);
 	manager_wake(s);
 	if (v == NODE_ALIVE)

@@ -115,7 +115,13 @@ static void draw_settings(struct sim *s) {
 		.make_id = make_id,
 		.ctx = s,
 	};
-	s->detector_settings = (struct detector_settings){span_sec(1), span_sec(1), 3, (unsigned)rng_range(&s->rng, 1, 3)};
+	s->detector_settings = (struct detector_settings){.interval = span_sec(1),
+							  .timeout = span_sec(1),
+							  .failures = 3,
+							  .recover = (unsigned)rng_range(&s->rng, 1, 3),
+							  .hold_initial = span_sec(10),
+							  .hold_cap = span_sec(300),
+							  .flap_window = span_sec(600)};
 	s->remove_node = rng_permille(&s->rng, 200);
 	s->first_is_local = rng_permille(&s->rng, 300);
 	s->trouble = troubles[rng_below(&s->rng, 4)];

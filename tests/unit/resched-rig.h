@@ -77,7 +77,7 @@ static inline void pass_time(struct rig *rig, int64_t ms) {
 }
 
 static inline void verdict(struct rig *rig, const char *node, enum node_verdict v) {
-	resched_verdict(rig->r, rig->now, node, v, "heartbeats", span_ms(0));
+	resched_verdict(rig->r, rig->now, node, v, "heartbeats", (struct flapping){0});
 }
 
 static inline void list(struct rig *rig, const char *node) {

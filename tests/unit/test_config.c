@@ -50,9 +50,10 @@ static void what_is_written_in_the_design_is_read(void **state) {
 			   "swarm: {control: \"unix:///var/run/docker/swarm/control.sock\", remove_node: false}\n"
 			   "placement: {strategy: binpack}          # spread, binpack, random\n"
 			   "takeover: {fence: stopped, parallel: 30, per_target: 15, attempts: 2, engine_only: move, backoff: "
-			   "{initial: 3s, cap: 2h}, stop_timeout: 5s}\n"
-			   "return: {keep: oldest, stale: keep}\n"
-			   "brake: {max_lost: 40%, witness: [\"tcp://10.99.0.1:22\", \"tcp://[fd00::1]:22\"]}\n"
+			   "{initial: 3s, cap: 2h}, stop_timeout: 5s, delay: 20s, per_minute: 100}\n"
+			   "return: {keep: oldest, stale: keep, hold_down: {initial: 1m, cap: 1h, window: 30m}}\n"
+			   "brake: {max_lost: 40%, zone: {label: zone, max_lost: 2}, witness: [\"tcp://10.99.0.1:22\", "
+			   "\"tcp://[fd00::1]:22\"]}\n"
 			   "log: {level: debug}\n";
 	put("ca.pem", "ca", 0600);
 	put("cert.pem", "cert", 0600);
@@ -79,8 +80,17 @@ static void what_is_written_in_the_design_is_read(void **state) {
 	assert_int_equal(span_to_ms(c->takeover.backoff_cap), 7200000);
 	assert_int_equal(c->on_return.keep, CONFIG_KEEP_OLDEST);
 	assert_int_equal(c->on_return.stale, CONFIG_STALE_KEEP);
-	assert_true(c->brake.max_lost_percent && c->brake.max_lost == 40);
+	assert_true(c->brake.max_lost.percent && c->brake.max_lost.value == 40);
 	assert_int_equal(c->brake.witness.n, 2);
+	assert_int_equal(span_to_ms(c->takeover.delay), 20000);
+	assert_int_equal(c->takeover.per_minute, 100);
+	assert_int_equal(span_to_ms(c->on_return.hold_down.initial), 60000);
+	assert_int_equal(span_to_ms(c->on_return.hold_down.cap), 3600000);
+	assert_int_equal(span_to_ms(c->on_return.hold_down.window), 1800000);
+	assert_string_equal(c->brake.zone.label, "zone");
+	assert_true(!c->brake.zone.max_lost.percent && c->brake.zone.max_lost.value == 2);
+	assert_string_equal(config_engine_label(&c->engines[0], "zone"), "a");
+	assert_null(config_engine_label(&c->engines[1], "zone"));
 	assert_int_equal(c->log.level, LOG_LEVEL_DEBUG);
 }
 
@@ -110,7 +120,13 @@ static void what_is_left_out_has_the_defaults_of_the_design(void **state) {
 	assert_int_equal(span_to_ms(c->takeover.stop_timeout), 10000);
 	assert_int_equal(c->on_return.keep, CONFIG_KEEP_NEWEST);
 	assert_int_equal(c->on_return.stale, CONFIG_STALE_REMOVE);
-	assert_true(c->brake.max_lost_percent && c->brake.max_lost == 50);
+	assert_true(c->brake.max_lost.percent && c->brake.max_lost.value == 50);
+	assert_null(c->brake.zone.label);
+	assert_int_equal(c->takeover.delay.ns, 0);
+	assert_int_equal(c->takeover.per_minute, 0);
+	assert_int_equal(span_to_ms(c->on_return.hold_down.initial), 10000);
+	assert_int_equal(span_to_ms(c->on_return.hold_down.cap), 300000);
+	assert_int_equal(span_to_ms(c->on_return.hold_down.window), 600000);
 	assert_int_equal(c->log.level, LOG_LEVEL_INFO);
 }
 
@@ -252,6 +268,14 @@ static const struct {
 	{"a brake of nothing", GOOD "brake: {max_lost: 0}\n", 3, "max_lost: must be 1 to"},
 	{"a brake beyond all", GOOD "brake: {max_lost: 101%}\n", 3, "max_lost: must be 1 to 100, got 101"},
 	{"a brake of only a sign", GOOD "brake: {max_lost: \"%\"}\n", 3, "max_lost: expected a number"},
+	{"a zone without a limit", GOOD "brake: {zone: {label: rack}}\n", 3, "brake: zone: label and max_lost go together"},
+	{"a limit without a zone", GOOD "brake: {zone: {max_lost: 2}}\n", 3, "brake: zone: label and max_lost go together"},
+	{"a zone that nobody is in", GOOD "brake: {zone: {label: rack, max_lost: 2}}\n", 3, "no engine has a label \"rack\""},
+	{"a zone's label that is a list", GOOD "brake: {zone: {label: [rack]}}\n", 3, "label: expected a text, got a list"},
+	{"a hold-down with its cap below its begin", GOOD "return: {hold_down: {initial: 10m, cap: 1m}}\n", 3,
+	 "return: hold_down: cap is below initial"},
+	{"a delay of a week and a second", GOOD "takeover: {delay: 604801s}\n", 3, "delay: must be 0s to 168h, got 604801s"},
+	{"no takeovers a minute", GOOD "takeover: {per_minute: 0}\n", 3, "per_minute: must be 1 to"},
 	{"an api by tcp", GOOD "api: tcp://0.0.0.0:80\n", 3, "api: expected unix:///path"},
 	{"an alias", "cluster: &a c\n" ENGINE "state: *a\n", 1, "anchors are not supported"},
 	{"an alias to nothing", GOOD "state: *a\n", 3, "aliases are not supported"},

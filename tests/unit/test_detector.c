@@ -9,7 +9,13 @@
 
 #include <cmocka.h>
 
-static const struct detector_settings defaults = {.interval = {1000000000}, .timeout = {1000000000}, .failures = 3, .recover = 2};
+static const struct detector_settings defaults = {.interval = {1000000000},
+						  .timeout = {1000000000},
+						  .failures = 3,
+						  .recover = 2,
+						  .hold_initial = {10000000000},
+						  .hold_cap = {300000000000},
+						  .flap_window = {600000000000}};
 
 /* Samples: A answered; missed with the host s silent, h answering, u unknown; b bad answer; J the manager sleeps before the next
  * one. Verdicts: ? unknown, a alive, s suspect, e engine-only, d dead, r recovering. */
@@ -112,6 +118,34 @@ static void each_death_of_a_flapping_node_doubles_its_hold_down(void **state) {
 	assert_int_equal(detector_hold_down(&d, mono_add(now, span_sec(601))).ns, 0);
 }
 
+static void hold_downs_are_as_long_as_the_settings_say(void **state) {
+	static const struct {
+		const char *what;
+		int64_t initial, cap, window; /* s */
+		unsigned deaths;
+		int64_t hold;
+	} cases[] = {
+		{"never", 0, 0, 600, 5, 0},       {"always the same", 30, 30, 600, 5, 30},     {"up to its cap", 5, 17, 600, 4, 17},
+		{"doubled", 5, 1000, 600, 4, 20}, {"older deaths are none", 5, 1000, 1, 4, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct detector_settings s = defaults;
+		struct detector d;
+		struct mono now = {0};
+		char got[32];
+		s.hold_initial = span_sec(cases[i].initial);
+		s.hold_cap = span_sec(cases[i].cap);
+		s.flap_window = span_sec(cases[i].window);
+		detector_init(&d, &s);
+		for (unsigned k = 0; k < cases[i].deaths; k++)
+			run(&d, "AAsss", &now, got);
+		if (detector_hold_down(&d, now).ns != span_sec(cases[i].hold).ns)
+			fail_msg("%s: held %.0f s", cases[i].what, span_to_sec(detector_hold_down(&d, now)));
+	}
+}
+
 static void deaths_beyond_the_ring_are_counted_as_full(void **state) {
 	(void)state;
 	struct detector d;
@@ -138,6 +172,7 @@ int main(void) {
 		cmocka_unit_test(histories_get_their_verdicts),
 		cmocka_unit_test(one_failure_and_one_recovery_may_be_configured),
 		cmocka_unit_test(each_death_of_a_flapping_node_doubles_its_hold_down),
+		cmocka_unit_test(hold_downs_are_as_long_as_the_settings_say),
 		cmocka_unit_test(deaths_beyond_the_ring_are_counted_as_full),
 		cmocka_unit_test(going_back_from_recovering_is_no_new_death),
 	};

@@ -129,10 +129,13 @@ static void a_node_that_does_not_serve_is_no_target(void **state) {
 	expect_reject(rig, "h2", "has just returned");
 	node(rig, "h3")->listed = false;
 	expect_reject(rig, "h3", "has not told its containers");
+	node(rig, "h4")->deaths = 3;
 	node(rig, "h4")->held_until = mono_add(rig->ask.now, span_sec(20));
-	expect_reject(rig, "h4", "flapped and is held down for 20 s");
+	expect_reject(rig, "h4", "died 3 times lately and is held down for 20 s");
 	rig->ask.now = node(rig, "h4")->held_until;
 	expect_target(rig, "h4");
+	node(rig, "h4")->hold = xstrdup("new disks");
+	expect_reject(rig, "h4", "is held by an operator: new disks");
 }
 
 static void an_overlay_must_be_in_reach(void **state) {

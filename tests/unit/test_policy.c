@@ -118,6 +118,54 @@ static void a_fence_demand_is_read_and_an_unknown_one_is_the_strictest(void **st
 	}
 }
 
+static void what_a_container_demands_is_read_and_what_is_not_understood_is_said(void **state) {
+	static const struct {
+		const char *key, *value;
+		int64_t delay; /* s; -1: not said */
+		unsigned attempts;
+		enum keep keep;
+		bool volumes_empty;
+		const char *warning; /* a piece of it; NULL: none */
+	} demands[] = {
+		{"heir.delay", "30s", 30, 0, KEEP_UNSAID, false, NULL},
+		{"heir.delay", "0s", 0, 0, KEEP_UNSAID, false, NULL},
+		{"heir.delay", "168h", 604800, 0, KEEP_UNSAID, false, NULL},
+		{"heir.delay", "169h", -1, 0, KEEP_UNSAID, false, "no duration up to 168h"},
+		{"heir.delay", "30", -1, 0, KEEP_UNSAID, false, "\"30\" is no duration"},
+		{"heir.delay", "", -1, 0, KEEP_UNSAID, false, "is no duration"},
+		{"heir.attempts", "1", -1, 1, KEEP_UNSAID, false, NULL},
+		{"heir.attempts", "1000", -1, 1000, KEEP_UNSAID, false, NULL},
+		{"heir.attempts", "0", -1, 0, KEEP_UNSAID, false, "no number from 1 to 1000"},
+		{"heir.attempts", "-1", -1, 0, KEEP_UNSAID, false, "no number"},
+		{"heir.attempts", "2x", -1, 0, KEEP_UNSAID, false, "no number"},
+		{"heir.keep", "newest", -1, 0, KEEP_NEWEST, false, NULL},
+		{"heir.keep", "oldest", -1, 0, KEEP_OLDEST, false, NULL},
+		{"heir.keep", "both", -1, 0, KEEP_UNSAID, false, "neither newest nor oldest"},
+		{"heir.volumes", "empty", -1, 0, KEEP_UNSAID, true, NULL},
+		{"heir.volumes", "keep", -1, 0, KEEP_UNSAID, false, "unknown value \"keep\""},
+		{"heir.sleep", "yes", -1, 0, KEEP_UNSAID, false, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]); i++) {
+		const struct policy_label label = {demands[i].key, demands[i].value};
+		struct policy p = policy_read(NULL, 0, &label, 1);
+		int64_t delay = p.has_delay ? p.delay.ns / 1000000000 : -1;
+		const char *warning = demands[i].warning;
+		if (delay != demands[i].delay || p.attempts != demands[i].attempts || p.keep != demands[i].keep ||
+		    p.volumes_empty != demands[i].volumes_empty || (warning ? !strstr(p.warning, warning) : *p.warning != '\0'))
+			fail_msg("%s=%s: delay %lld, attempts %u, keep %d, volumes %d, \"%s\"", label.key, label.value,
+				 (long long)delay, p.attempts, (int)p.keep, p.volumes_empty, p.warning);
+	}
+}
+
+static void the_first_warning_is_kept(void **state) {
+	const struct policy_label labels[] = {{"heir.keep", "both"}, {"heir.delay", "soon"}};
+
+	(void)state;
+	assert_non_null(strstr(policy_read(NULL, 0, labels, 2).warning, "heir.keep"));
+}
+
 static void evidence_names_are_read_back(void **state) {
 	(void)state;
 	for (int e = EVIDENCE_PRESUMED; e < EVIDENCE_MAX; e++)
@@ -132,6 +180,8 @@ int main(void) {
 		cmocka_unit_test(the_source_says_what_decided),
 		cmocka_unit_test(long_text_from_outside_is_cut),
 		cmocka_unit_test(a_fence_demand_is_read_and_an_unknown_one_is_the_strictest),
+		cmocka_unit_test(what_a_container_demands_is_read_and_what_is_not_understood_is_said),
+		cmocka_unit_test(the_first_warning_is_kept),
 		cmocka_unit_test(evidence_names_are_read_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

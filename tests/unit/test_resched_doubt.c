@@ -86,7 +86,7 @@ static void list(struct rig *rig, const char *node) {
 }
 
 static void verdict(struct rig *rig, const char *node, enum node_verdict v) {
-	resched_verdict(rig->r, rig->now, node, v, "heartbeats", span_ms(0));
+	resched_verdict(rig->r, rig->now, node, v, "heartbeats", (struct flapping){0});
 }
 
 static void agent_says(struct rig *rig, const char *node, enum node_agent_state state, const struct strs *drops) {

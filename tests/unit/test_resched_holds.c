@@ -189,14 +189,14 @@ static void demanded_evidence_waits_for_confirm_dead(void **state) {
 	comes_up(rig, "h1");
 	comes_up(rig, "h2");
 	comes_up(rig, "h3");
-	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), -EBUSY);
-	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h9", &err), -ENOENT);
+	assert_int_equal(resched_confirm_dead(rig->r, "h1", &err), -EBUSY);
+	assert_int_equal(resched_confirm_dead(rig->r, "h9", &err), -ENOENT);
 	die(rig, "h1");
 	ok(rig, EFFECT_CREATE, "h2");
 	ok(rig, EFFECT_READY, NULL);
 	expect_nothing(rig);
 	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "confirm-dead h1");
-	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), 0);
+	assert_int_equal(resched_confirm_dead(rig->r, "h1", &err), 0);
 	turn(rig);
 	assert_int_equal(last(rig)->evidence, EVIDENCE_STOPPED);
 	until_started(rig);
@@ -209,7 +209,7 @@ static void confirm_dead_passes_the_brake_and_engine_only(void **state) {
 	resched_brake(rig->r, true, "2 of 3 nodes are lost");
 	verdict(rig, "h1", NODE_ENGINE_ONLY);
 	expect_nothing(rig);
-	assert_int_equal(resched_confirm_dead(rig->r, rig->now, "h1", &err), 0);
+	assert_int_equal(resched_confirm_dead(rig->r, "h1", &err), 0);
 	turn(rig);
 	ok(rig, EFFECT_CREATE, "h2");
 	assert_int_equal(rig->asked[0]->kind, EFFECT_READY);
