@@ -325,14 +325,6 @@ void agents_close(struct daemon *d) {
 	free(d->manager_id);
 }
 
-bool agents_any_remote(const struct daemon *d) {
-	for (size_t i = 0; i < d->n_nodes; i++)
-		if (d->nodes[i].remote &&
-		    world_node(resched_world(d->machine), d->nodes[i].config->name)->agent.state == NODE_AGENT_OK)
-			return true;
-	return false;
-}
-
 struct agent *agents_control(void *ctx, size_t i) {
 	struct daemon *d = ctx;
 

@@ -97,7 +97,7 @@ static void post_go(struct http_call *call, void *user) {
 
 	if (resched_brake_holds(d->machine, &reason)) {
 		log_warning("brake-overruled", LOG_STR("by", "operator"), LOG_STR("held", reason));
-		d->operator_go = true;
+		d->storm.operator_go = true;
 		daemon_brake_update(d);
 	}
 	answer(call, view_status(d));

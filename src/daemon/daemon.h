@@ -9,8 +9,8 @@
 #include "config/config.h"
 #include "engine/engine.h"
 #include "engine/events.h"
-#include "health/brake.h"
 #include "health/probe.h"
+#include "health/storm.h"
 #include "http/server.h"
 #include "net/overlay/overlay.h"
 #include "net/wire/agent-client.h"
@@ -85,10 +85,9 @@ struct daemon {
 	struct verification *verifications; /* verify.c */
 	struct confirmation *confirmations; /* agents.c */
 	struct sighting *sightings;         /* agents being asked whom they reach; agents.c */
-	struct brake_storm storm;
+	struct storm storm;
 	struct run *runs;   /* effects under way; runner.c */
 	struct tail *tails; /* followers of the log; api.c */
-	bool operator_go;   /* the storm brake was released by hand, until it lets go by itself */
 	struct mono started;
 	bool held_up; /* was logged as such */
 	bool stopping;
@@ -135,7 +134,6 @@ void agents_confirm(struct daemon_node *n, struct http_call *call); /* by an ope
 void agents_ask(struct daemon_node *n);                             /* its agent, now */
 void agents_suspect(struct daemon *d);                              /* a node is in doubt: those who may see it are asked now */
 void agents_close(struct daemon *d);
-bool agents_any_remote(const struct daemon *d);    /* one that is not on our own host answers */
 struct agent *agents_control(void *ctx, size_t i); /* the i-th that can reach a swarm's control socket; NULL */
 
 /* runner.c: takes the effect; its result comes to the machine later. */

@@ -1,10 +1,11 @@
 /* heird: the manager. This file starts and stops everything; what happens in between is daemon.h's map. */
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/restore.h"
 #include "daemon/url.h"
-#include "health/brake.h"
+#include "health/storm.h"
 #include "store/sqlite.h"
 
 #include <argp.h>
@@ -37,66 +38,54 @@ bool daemon_node_answers(const struct daemon *d, const struct daemon_node *n) {
 
 /* ---- brake ---- */
 
-static void count_node(const struct daemon_node *n, struct brake_counts *c) {
-	switch (probe_verdict(n->probe)) {
-	case HEALTH_ALIVE:
-		c->alive_remote += n->remote;
-		c->alive_local += !n->remote;
-		return;
-	case HEALTH_RECOVERING:
-		return;
-	default:
-		/* A suspect counts as lost: when several hosts go at once the first verdict must not run ahead of the others'. */
-		c->lost++;
+static struct detector_settings beat_of(const struct config *c) {
+	return (struct detector_settings){
+		.interval = c->heartbeat.interval,
+		.timeout = c->heartbeat.timeout,
+		.failures = (unsigned)c->heartbeat.failures,
+		.recover = (unsigned)c->heartbeat.recover,
+		.hold_initial = c->on_return.hold_down.initial,
+		.hold_cap = c->on_return.hold_down.cap,
+		.flap_window = c->on_return.hold_down.window,
+	};
+}
+
+static struct storm_node *storm_nodes(const struct daemon *d) {
+	struct storm_node *nodes = xnew_n(struct storm_node, d->n_nodes);
+
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		const struct daemon_node *n = &d->nodes[i];
+		const struct world_node *known = world_node(resched_world(d->machine), n->config->name);
+		nodes[i] = (struct storm_node){probe_verdict(n->probe), n->remote, known->agent.state == NODE_AGENT_OK};
 	}
+	return nodes;
 }
 
-static bool is_known_lost(const struct daemon_node *n) {
-	enum health_verdict v = probe_verdict(n->probe);
-	return v == HEALTH_DEAD || v == HEALTH_SUSPECT || v == HEALTH_ENGINE_ONLY;
-}
+static void log_brake(const struct daemon *d, const struct storm_view *view, const struct brake_verdict *v) {
+	/* At the start nobody has answered yet: nothing to be warned of. */
+	bool starting = !mono_reached(mono_add(d->started, storm_settling_time(&view->beat)), mono_now());
 
-/* As long as it takes to find a node dead. */
-static struct span settling_time(const struct config *c) {
-	return (struct span){c->heartbeat.interval.ns * c->heartbeat.failures + c->heartbeat.timeout.ns};
-}
-
-static void let_linger(struct daemon *d, struct brake_verdict *v, bool operator_go) {
-	bool lost = false;
-
-	for (size_t i = 0; i < d->n_nodes; i++)
-		lost = lost || is_known_lost(&d->nodes[i]);
-	if (operator_go)
-		d->storm = (struct brake_storm){0};
-	else if (brake_lingers(&d->storm, v->hold, lost, mono_now(), settling_time(d->config)))
-		*v = (struct brake_verdict){.hold = true,
-					    .reason = "the storm is over: waiting for nodes that are about to come back"};
+	log_at(v->hold && !starting ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v->hold ? "brake-holds" : "brake-released",
+	       LOG_STR("reason", v->reason), LOG_INT("lost", storm_count(view).lost), LOG_INT("of", view->n));
 }
 
 void daemon_brake_update(struct daemon *d) {
-	struct brake_counts counts = {
-		.total = (unsigned)d->n_nodes,
-		.witness = agents_any_remote(d) ? BRAKE_WITNESS_ANSWERS : prober_witness(d->prober),
+	struct storm_node *nodes CLEANUP_FREE = storm_nodes(d);
+	const struct storm_view view = {
+		.nodes = nodes,
+		.n = d->n_nodes,
+		.witness = prober_witness(d->prober),
 		.max_lost = {.value = (unsigned)d->config->brake.max_lost.value, .percent = d->config->brake.max_lost.percent},
-		.operator_go = d->operator_go,
+		.beat = beat_of(d->config),
 	};
-	bool go = d->operator_go;
 	const char *before;
 
-	for (size_t i = 0; i < d->n_nodes; i++)
-		count_node(&d->nodes[i], &counts);
-	struct brake_verdict v = brake_decide(&counts);
-	counts.operator_go = false;
-	d->operator_go = d->operator_go && brake_decide(&counts).hold;
-	let_linger(d, &v, go);
-	bool held = resched_brake_holds(d->machine, &before);
-	/* At the start nobody has answered yet: nothing to be warned of. */
-	bool starting = !mono_reached(mono_add(d->started, settling_time(d->config)), mono_now());
-	if (v.hold != held)
-		log_at(v.hold && !starting ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v.hold ? "brake-holds" : "brake-released",
-		       LOG_STR("reason", v.reason), LOG_INT("lost", counts.lost), LOG_INT("of", counts.total));
+	struct brake_verdict v = storm_update(&d->storm, &view, mono_now());
+	bool changed = v.hold != resched_brake_holds(d->machine, &before);
+	if (changed)
+		log_brake(d, &view, &v);
 	resched_brake(d->machine, v.hold, v.reason);
-	if (v.hold != held)
+	if (changed)
 		turn_wake(d);
 }
 
@@ -300,15 +289,7 @@ static struct resched *make_machine(const struct config *c) {
 
 static int start_prober(struct daemon *d, struct err *err) {
 	const struct config *c = d->config;
-	const struct detector_settings settings = {
-		.interval = c->heartbeat.interval,
-		.timeout = c->heartbeat.timeout,
-		.failures = (unsigned)c->heartbeat.failures,
-		.recover = (unsigned)c->heartbeat.recover,
-		.hold_initial = c->on_return.hold_down.initial,
-		.hold_cap = c->on_return.hold_down.cap,
-		.flap_window = c->on_return.hold_down.window,
-	};
+	const struct detector_settings settings = beat_of(c);
 	struct strs witnesses = {0};
 
 	d->prober = prober_new(d->loop, &settings, verdict_changed, d);

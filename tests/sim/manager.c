@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "health/brake.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -22,23 +21,52 @@ static enum node_verdict to_node_verdict(enum health_verdict v) {
 }
 
 void manager_brake(struct sim *s) {
-	struct brake_counts c = {.total = (unsigned)s->fake.n_nodes, .max_lost = {s->max_lost, true}};
-
-	for (const struct world_node *n = resched_world(s->machine)->nodes; n; n = n->hh.next) {
-		c.lost += n->verdict == NODE_DEAD || n->verdict == NODE_SUSPECT || n->verdict == NODE_UNKNOWN;
-		c.alive_remote += n->verdict == NODE_ALIVE && n->remote;
-		c.alive_local += n->verdict == NODE_ALIVE && !n->remote;
-	}
-	struct brake_verdict v = brake_decide(&c);
+	struct storm_node nodes[FAKE_NODES_MAX];
+	const struct storm_view view = {
+		.nodes = nodes,
+		.n = (size_t)s->fake.n_nodes,
+		.max_lost = {s->max_lost, true},
+		.beat = s->detector_settings,
+	};
 	const char *reason;
-	if (resched_brake_holds(s->machine, &reason) != v.hold)
+
+	for (int i = 0; i < s->fake.n_nodes; i++) {
+		const struct world_node *n = world_node(resched_world(s->machine), s->fake.nodes[i].name);
+		nodes[i] = (struct storm_node){detector_verdict(&s->detectors[i]), n->remote, n->agent.state == NODE_AGENT_OK};
+	}
+	struct brake_verdict v = storm_update(&s->storm, &view, s->now);
+	bool changed = resched_brake_holds(s->machine, &reason) != v.hold;
+	if (changed)
 		sim_say(s, "brake: %s: %s", v.hold ? "holds" : "let go", v.reason);
 	resched_brake(s->machine, v.hold, v.reason);
+	if (changed)
+		manager_wake(s);
+}
+
+static void brake_now_and_then(struct sim *s, const struct event *e) {
+	(void)e;
+	manager_brake(s);
+	sim_at(s, s->detector_settings.interval, s->manager, brake_now_and_then, 0, 0, NULL);
+}
+
+static void verdict_changed(struct sim *s, int node, enum node_verdict was) {
+	const struct detector *d = &s->detectors[node];
+	enum node_verdict v = to_node_verdict(detector_verdict(d));
+	bool was_down = was == NODE_UNKNOWN || was == NODE_DEAD || was == NODE_ENGINE_ONLY;
+
+	sim_say(s, "%s is %s", s->fake.nodes[node].name, node_verdict_name(v));
+	manager_brake(s); /* first: what it forbids must not begin by this verdict */
+	resched_verdict(s->machine, s->now, s->fake.nodes[node].name, v, "heartbeats",
+			(struct flapping){detector_deaths(d, s->now), detector_hold_down(d, s->now)});
+	if (was_down && (v == NODE_ALIVE || v == NODE_RECOVERING))
+		manager_refresh(s, node);
+	manager_wake(s);
 }
 
 static void sample(struct sim *s, int node) {
 	struct detector *d = &s->detectors[node];
 	bool lost = !s->healed && rng_permille(&s->rng, 5);
+	enum node_verdict was = to_node_verdict(detector_verdict(d));
 	struct health_sample beat = {.at = s->now};
 
 	beat.engine = fake_answers(&s->fake, node) && !lost ? ENGINE_SIGN_ANSWERED : ENGINE_SIGN_MISSED;
@@ -48,16 +76,8 @@ static void sample(struct sim *s, int node) {
 		beat.host = rng_permille(&s->rng, 900) ? HOST_SIGN_SILENT : HOST_SIGN_UNKNOWN;
 	if (fake_host_answers(&s->fake, node) && s->fake.nodes[node].killed)
 		beat.engine = ENGINE_SIGN_BAD;
-	if (!detector_feed(d, &beat))
-		return;
-	enum node_verdict v = to_node_verdict(detector_verdict(d));
-	sim_say(s, "%s is %s", s->fake.nodes[node].name, node_verdict_name(v));
-	resched_verdict(s->machine, s->now, s->fake.nodes[node].name, v, "heartbeats",
-			(struct flapping){detector_deaths(d, s->now), detector_hold_down(d, s->now)});
-	manager_brake(s);
-	manager_wake(s);
-	if (v == NODE_ALIVE)
-		manager_refresh(s, node);
+	if (detector_feed(d, &beat))
+		verdict_changed(s, node, was);
 }
 
 static void heartbeat(struct sim *s, const struct event *e) {
@@ -444,10 +464,12 @@ void manager_start(struct sim *s) {
 	s->manager++;
 	s->machine = resched_new(&s->settings);
 	s->deadline = MONO_NEVER;
+	s->storm = (struct storm){0};
 	restore(s);
-	manager_brake(s);
-	for (int i = 0; i < s->fake.n_nodes; i++) {
+	for (int i = 0; i < s->fake.n_nodes; i++)
 		detector_init(&s->detectors[i], &s->detector_settings);
+	brake_now_and_then(s, NULL);
+	for (int i = 0; i < s->fake.n_nodes; i++) {
 		sim_at(s, sim_ms(s, 0, 1000), s->manager, heartbeat, i, 0, NULL);
 		sim_at(s, span_sec(60), s->manager, refresh_now_and_then, i, 0, NULL);
 	}

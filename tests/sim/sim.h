@@ -11,7 +11,7 @@
 #include "fake.h"
 #include "rng.h"
 
-#include "health/detector.h"
+#include "health/storm.h"
 #include "resched/resched.h"
 
 struct sim;
@@ -110,6 +110,7 @@ struct sim {
 	struct resched *machine;
 	unsigned manager;
 	struct detector detectors[FAKE_NODES_MAX];
+	struct storm storm;
 	struct observer observers[FAKE_NODES_MAX];
 	bool turn_wanted, committing, store_bad;
 	int commits_to_fail;
