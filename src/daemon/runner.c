@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "daemon/answers.h"
 #include "daemon/crash.h"
 #include "daemon/translate.h"
 #include "engine/copy.h"
@@ -62,30 +63,21 @@ void runner_not_done(struct daemon *d, const struct effect *e, const char *why) 
 	answer(d, e, &(struct effect_result){.outcome = EFFECT_NOT_DONE, .detail = why});
 }
 
-static struct effect_result from_engine(const struct engine_result *result) {
-	static const enum effect_outcome outcomes[] = {
-		[ENGINE_OK] = EFFECT_OK,           [ENGINE_REFUSED] = EFFECT_REFUSED, [ENGINE_NOT_SENT] = EFFECT_NOT_DONE,
-		[ENGINE_UNKNOWN] = EFFECT_UNKNOWN, [ENGINE_BAD] = EFFECT_UNKNOWN,
-	};
-	static_assert(sizeof(outcomes) / sizeof(outcomes[0]) == ENGINE_OUTCOME_MAX, "every outcome is translated");
-	struct effect_result r = {.outcome = outcomes[result->outcome]};
-
-	if (result->outcome == ENGINE_OK)
-		return r;
-	r.detail = result->err.msg;
-	if (result->outcome == ENGINE_REFUSED)
-		r.refusal = translate_refusal(result->status, result->err.msg);
-	return r;
+static struct answer_said said(const struct engine_result *result) {
+	return (struct answer_said){result->outcome, result->status, result->err.msg};
 }
 
 static struct engine_cb callback(struct run *r, engine_done_fn *fn) {
 	return (struct engine_cb){.fn = fn, .ctx = r, .deadline = r->effect->deadline};
 }
 
-/* Most effects are one call whose outcome is the result. */
+/* Most effects are one call whose answer is the result. */
 static void one_call_done(void *ctx, const struct engine_result *result) {
-	struct effect_result answer_ = from_engine(result);
-	runner_finish(ctx, &answer_);
+	struct run *r = ctx;
+	const struct answer_said what = said(result);
+	struct effect_result means = answer_to(r->effect->kind, &what);
+
+	runner_finish(r, &means);
 }
 
 /* ---- inspect ---- */
@@ -100,11 +92,10 @@ static enum net_kind any_kind(void *ctx, const char *id, const char *name) {
 
 static void inspect_done(void *ctx, const struct engine_result *result) {
 	struct run *r = ctx;
-	struct effect_result seen = from_engine(result);
+	const struct answer_said what = said(result);
+	struct effect_result seen = answer_to(EFFECT_INSPECT, &what);
 	struct daemon_node *n = r->node;
 
-	if (result->outcome == ENGINE_REFUSED && result->status == 404)
-		seen = (struct effect_result){.outcome = EFFECT_OK};
 	const struct engine_container *c = result->outcome == ENGINE_OK ? result->container : NULL;
 	struct world_net *nets = NULL;
 	size_t n_nets = 0;
@@ -134,35 +125,27 @@ static void inspect_done(void *ctx, const struct engine_result *result) {
 
 /* ---- image ---- */
 
-static void image_next(struct run *r);
+static void image_go(struct run *r, enum image_move move, const struct effect_result *stop);
 
 static void image_ready(struct run *r, const struct engine_image *image) {
 	const struct effect *e = r->effect;
-	bool named = e->image && (strs_has(&image->tags, e->image) || strs_has(&image->digests, e->image));
-	char *latest CLEANUP_FREE = e->image ? xasprintf("%s:latest", e->image) : NULL;
-
-	named = named || (latest && strs_has(&image->tags, latest));
-	struct effect_result result = {.outcome = EFFECT_OK, .image_ref = named ? e->image : image->id};
 	char *detail CLEANUP_FREE = r->next == 0              ? xstrdup("image is there")
 				    : r->next <= e->sources.n ? xasprintf("image copied from %s", e->sources.v[r->next - 1])
 							      : xstrdup("image pulled");
-	result.detail = detail;
-	runner_finish(r, &result);
+
+	runner_finish(r, &(struct effect_result){.outcome = EFFECT_OK, .image_ref = answer_image_ref(e, image), .detail = detail});
 }
 
 static void image_seen(void *ctx, const struct engine_result *result) {
 	struct run *r = ctx;
+	const struct answer_said what = said(result);
+	struct effect_result stop;
+	enum image_move move = answer_image_looked(r->effect, r->next, &what, &stop);
 
-	if (result->outcome == ENGINE_OK) {
+	if (move == IMAGE_DONE)
 		image_ready(r, result->image);
-		return;
-	}
-	if (result->outcome != ENGINE_REFUSED || r->next > r->effect->sources.n) {
-		struct effect_result no = from_engine(result);
-		runner_finish(r, &no);
-		return;
-	}
-	image_next(r);
+	else
+		image_go(r, move, &stop);
 }
 
 static void image_look(struct run *r) {
@@ -172,44 +155,52 @@ static void image_look(struct run *r) {
 
 static void image_moved(void *ctx, const struct engine_result *result) {
 	struct run *r = ctx;
+	const struct answer_said what = said(result);
+	struct effect_result stop;
 
-	if (result->outcome == ENGINE_OK) {
-		image_look(r);
-		return;
-	}
-	log_warning("image-transfer", LOG_STR("node", r->effect->node), LOG_STR("image", r->effect->image),
-		    LOG_STR("error", result->err.msg));
-	if (r->next > r->effect->sources.n) {
-		struct effect_result no = from_engine(result);
-		runner_finish(r, &no);
-		return;
-	}
-	image_next(r);
+	if (result->outcome != ENGINE_OK)
+		log_warning("image-transfer", LOG_STR("node", r->effect->node), LOG_STR("image", r->effect->image),
+			    LOG_STR("error", result->err.msg));
+	image_go(r, answer_image_moved(r->effect, r->next, &what, &stop), &stop);
 }
 
-/* From each live engine that has it, then from its registry. */
+/* False: that engine does not have it any more. */
+static bool image_copy(struct run *r, const char *from) {
+	const struct effect *e = r->effect;
+	struct daemon_node *source = daemon_node(r->daemon, from);
+	const struct world_node *known = world_node(resched_world(r->daemon->machine), from);
+	const char *ref = known ? world_node_image(known, e->image, e->image_id) : NULL;
+
+	if (source && ref)
+		engine_copy_image(source->engine, r->node->engine, ref, callback(r, image_moved));
+	return source && ref;
+}
+
 static void image_next(struct run *r) {
 	const struct effect *e = r->effect;
-	size_t i = r->next++;
+	struct effect_result stop;
+	enum image_move move;
+	size_t i;
 
-	if (i < e->sources.n) {
-		struct daemon_node *source = daemon_node(r->daemon, e->sources.v[i]);
-		const struct world_node *known = world_node(resched_world(r->daemon->machine), e->sources.v[i]);
-		const char *ref = known ? world_node_image(known, e->image, e->image_id) : NULL;
-		if (source && ref)
-			engine_copy_image(source->engine, r->node->engine, ref, callback(r, image_moved));
-		else
-			image_next(r);
-		return;
+	do {
+		i = r->next++;
+		move = answer_image_source(e, i, &stop);
+	} while (move == IMAGE_COPY && !image_copy(r, e->sources.v[i]));
+	if (move == IMAGE_PULL) {
+		xstr_replace(&r->made, e->image); /* what a registry gives may have another ID */
+		engine_pull_image(r->node->engine, e->image, NULL, callback(r, image_moved));
+	} else if (move == IMAGE_STOP) {
+		runner_finish(r, &stop);
 	}
-	if (!e->image || strncmp(e->image, "sha256:", 7) == 0) {
-		runner_finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED,
-							 .refusal = REFUSAL_NO_IMAGE,
-							 .detail = "no live engine gave the image, and it has no name to pull"});
-		return;
-	}
-	xstr_replace(&r->made, e->image); /* what a registry gives may have another ID */
-	engine_pull_image(r->node->engine, e->image, NULL, callback(r, image_moved));
+}
+
+static void image_go(struct run *r, enum image_move move, const struct effect_result *stop) {
+	if (move == IMAGE_LOOK)
+		image_look(r);
+	else if (move == IMAGE_NEXT)
+		image_next(r);
+	else
+		runner_finish(r, stop);
 }
 
 /* ---- create ---- */
@@ -217,10 +208,10 @@ static void image_next(struct run *r) {
 static void create_connect(struct run *r);
 
 static void create_undone(void *ctx, const struct engine_result *result) {
-	struct run *r = ctx;
-	/* Half made is not made: the machine looks, and sees by the missing network that it is not what it asked for. */
-	runner_finish(r, &(struct effect_result){.outcome = result->outcome == ENGINE_OK ? EFFECT_REFUSED : EFFECT_UNKNOWN,
-						 .detail = "a network could not be connected to the staged container"});
+	const struct answer_said what = said(result);
+	struct effect_result means = answer_create_undone(&what);
+
+	runner_finish(ctx, &means);
 }
 
 static void create_connected(void *ctx, const struct engine_result *result) {
@@ -299,16 +290,12 @@ static void disconnect_next(struct run *r);
 
 static void disconnected(void *ctx, const struct engine_result *result) {
 	struct run *r = ctx;
-	/* 500 "is not connected": it was so already. */
-	bool gone = result->outcome == ENGINE_REFUSED &&
-		    (strstr(result->err.msg, "is not connected to") ||
-		     (strstr(result->err.msg, "network ") && strstr(result->err.msg, " not found")));
+	const struct answer_said what = said(result);
 
-	if (result->outcome == ENGINE_OK || gone) {
+	if (answer_to(EFFECT_DISCONNECT, &what).outcome == EFFECT_OK)
 		disconnect_next(r);
-		return;
-	}
-	one_call_done(r, result);
+	else
+		one_call_done(r, result);
 }
 
 static void disconnect_next(struct run *r) {
@@ -322,51 +309,14 @@ static void disconnect_next(struct run *r) {
 	engine_disconnect_network(r->node->engine, net->id ? net->id : net->name, e->container, true, callback(r, disconnected));
 }
 
-/* ---- calls with an answer of their own ---- */
-
-static void renamed(void *ctx, const struct engine_result *result) {
-	struct run *r = ctx;
-	struct effect_result answer_ = from_engine(result);
-
-	if (result->outcome == ENGINE_REFUSED && result->status == 400 && strstr(result->err.msg, "same name"))
-		answer_ = (struct effect_result){.outcome = EFFECT_OK};
-	if (result->outcome == ENGINE_REFUSED && result->status == 409)
-		answer_.refusal = REFUSAL_NAME_TAKEN;
-	runner_finish(r, &answer_);
-}
-
-static void removed(void *ctx, const struct engine_result *result) {
-	struct run *r = ctx;
-	struct effect_result answer_ = from_engine(result);
-
-	if (result->outcome == ENGINE_REFUSED && result->status == 409)
-		answer_.refusal = REFUSAL_RUNNING; /* or it is being removed already: looked at again either way */
-	runner_finish(r, &answer_);
-}
-
 /* ---- overlays ---- */
 
 static void overlay_done(void *ctx, const struct overlay_result *result) {
-	static const enum effect_outcome outcomes[] = {
-		[OVERLAY_OK] = EFFECT_OK,           [OVERLAY_REFUSED] = EFFECT_REFUSED,
-		[OVERLAY_MISSING] = EFFECT_REFUSED, [OVERLAY_NOT_DONE] = EFFECT_NOT_DONE,
-		[OVERLAY_UNKNOWN] = EFFECT_UNKNOWN,
-	};
-	static const enum holder holders[] = {
-		[OVERLAY_HOLDER_UNKNOWN] = HOLDER_UNKNOWN, [OVERLAY_HOLDER_NONE] = HOLDER_NONE,
-		[OVERLAY_HOLDER_COPY] = HOLDER_COPY,       [OVERLAY_HOLDER_OWN] = HOLDER_OWN,
-		[OVERLAY_HOLDER_OTHER] = HOLDER_OTHER,
-	};
 	struct run *r = ctx;
+	struct effect_result means = answer_overlay(result);
 
 	r->overlay = NULL;
-	runner_finish(r, &(struct effect_result){
-				 .outcome = outcomes[result->outcome],
-				 .refusal = result->outcome == OVERLAY_MISSING ? REFUSAL_MISSING : REFUSAL_OTHER,
-				 .detail = result->detail,
-				 .holder = holders[result->holder],
-				 .by_node_removal = result->by_node_removal,
-			 });
+	runner_finish(r, &means);
 }
 
 static void restored(void *ctx, const struct overlay_result *result) {
@@ -433,11 +383,11 @@ static void do_inspect(struct run *r) {
 }
 static void do_start(struct run *r) { engine_start_container(r->node->engine, r->effect->container, callback(r, one_call_done)); }
 static void do_remove(struct run *r) {
-	engine_remove_container(r->node->engine, r->effect->container, false, callback(r, removed));
+	engine_remove_container(r->node->engine, r->effect->container, false, callback(r, one_call_done));
 }
 
 static void do_rename(struct run *r) {
-	engine_rename_container(r->node->engine, r->effect->container, r->effect->name, callback(r, renamed));
+	engine_rename_container(r->node->engine, r->effect->container, r->effect->name, callback(r, one_call_done));
 }
 
 static void do_policy(struct run *r) {

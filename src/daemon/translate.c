@@ -1,10 +1,9 @@
-/* See translate.h. What engines answer is collected in docs/engine-facts.md. */
+/* See translate.h. */
 #include "daemon/translate.h"
 
 #include "base/alloc.h"
 #include "base/id.h"
 #include "engine/spec.h"
-#include "resched/effect.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -190,30 +189,4 @@ void translate_images(const struct engine_image *images, size_t n, struct node_f
 			}
 		}
 	}
-}
-
-enum refusal translate_refusal(int status, const char *message) {
-	static const struct {
-		const char *part;
-		enum refusal means;
-	} signs[] = {
-		{"port is already allocated", REFUSAL_PORT_TAKEN},
-		{"address already in use", REFUSAL_PORT_TAKEN}, /* the proxy's bind */
-		{"attaching to network failed", REFUSAL_ADDRESS_TAKEN},
-		{"Address already in use", REFUSAL_ADDRESS_TAKEN}, /* the address manager's */
-		{"is already in use by container", REFUSAL_NAME_TAKEN},
-		{"Conflict. The container name", REFUSAL_NAME_TAKEN},
-		{"No such image", REFUSAL_NO_IMAGE},
-		{"No such container", REFUSAL_NO_SUCH},
-		{"could not find a network matching", REFUSAL_PASSING},
-		{"network not found", REFUSAL_PASSING},
-	};
-
-	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
-		if (strstr(message, signs[i].part))
-			return signs[i].means;
-	/* "network <ID> not found", as a worker says that has just dropped it */
-	if (status == 404 && strstr(message, "network ") && strstr(message, " not found"))
-		return REFUSAL_PASSING;
-	return REFUSAL_OTHER;
 }

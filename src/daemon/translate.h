@@ -12,10 +12,11 @@ enum net_kind translate_network_kind(const struct engine_network *n);
 /* Says which kind a network of a container is; id may be "". */
 typedef enum net_kind translate_kind_fn(void *ctx, const char *id, const char *name);
 
-/* inspect: what c was read from. New object. Labels heir.* that heir of this cluster cannot have written are as if they were not
- * there: anybody can copy a label. */
 /* The name of its network namespace on its host, of NetworkSettings.SandboxKey; NULL: it has none. Owned. */
 char *translate_sandbox(const json_t *inspect);
+
+/* inspect: what c was read from. New object. Labels heir.* that heir of this cluster cannot have written are as if they were not
+ * there: anybody can copy a label. */
 struct world_container *translate_container(const char *cluster, const char *node, const struct engine_container *c,
 					    const json_t *inspect, translate_kind_fn *kind, void *ctx);
 
@@ -25,8 +26,5 @@ struct world_net *translate_endpoints(const struct engine_container *c, translat
 /* Everything but images and local networks, which are lists of their own. */
 void translate_info(const struct engine_info *info, struct node_facts *facts);
 void translate_images(const struct engine_image *images, size_t n, struct node_facts *facts); /* replaces */
-
-/* Why an engine refused. */
-enum refusal translate_refusal(int status, const char *message);
 
 #endif

@@ -1,7 +1,7 @@
 /* One history: a virtual clock, a queue of what is going to happen, the true world (fake.h), and one manager after another that
  * drives the machine as heird does.
  *
- *   faults.c ──▶ fake.c ──events, heartbeats──▶ manager.c ──▶ the machine ──effects──▶ flight.c ──▶ fake.c
+ *   faults.c ──▶ fake.c ──events, heartbeats──▶ manager.c ──▶ the machine ──effects──▶ flight.c ──▶ act.c ──▶ fake.c
  *                                                    check.c looks at everything after every event
  */
 #ifndef SIM_SIM_H
@@ -50,7 +50,6 @@ struct flight {
 	bool may_happen, answered;
 	bool late; /* it was delivered: it happens whether the manager still hears of it or not */
 	enum effect_outcome outcome;
-	enum refusal refusal;
 	struct effect_result result;
 	char container[16], name[80], workload[64], takeover[ID_TEXT_MAX], image_ref[32];
 	struct world_net nets[FAKE_NETS + 1];
@@ -159,6 +158,11 @@ void manager_free(struct sim *s);
 void flight_send(struct sim *s, struct effect *e); /* takes it */
 void flight_free_all(struct sim *s);
 bool flight_is_pending(const struct flight *f); /* unanswered, or it may still take effect */
+
+/* ---- act.c ---- */
+void act_perform(struct sim *s, struct flight *f);
+void act_refuse(struct flight *f);          /* a definite no, for no reason of its own */
+bool act_asks_swarm(enum effect_kind kind); /* and no engine */
 
 /* ---- agents.c ---- */
 bool agents_handle(enum effect_kind k);

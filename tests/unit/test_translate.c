@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "resched/effect.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -168,30 +167,6 @@ static void the_underlay_address_is_what_the_overlay_in_use_says(void **state) {
 	}
 }
 
-static void refusals_are_told_apart_by_what_engines_say(void **state) {
-	(void)state;
-	static const struct {
-		int status;
-		const char *message;
-		enum refusal expect;
-	} cases[] = {
-		{500, "driver failed programming external connectivity: Bind for 0.0.0.0:8080 failed: port is already allocated",
-		 REFUSAL_PORT_TAKEN},
-		{500, "attaching to network failed, make sure your network options are correct: context deadline exceeded",
-		 REFUSAL_ADDRESS_TAKEN},
-		{409, "Conflict. The container name \"/f1\" is already in use by container \"x\".", REFUSAL_NAME_TAKEN},
-		{404, "No such image: nosuch:1", REFUSAL_NO_IMAGE},
-		{404, "No such container: x", REFUSAL_NO_SUCH},
-		{404, "could not find a network matching network mode ov: network ov not found", REFUSAL_PASSING},
-		{404, "network vdei6u3eyazd3m33rdww5r6s5 not found", REFUSAL_PASSING},
-		{500, "out of luck", REFUSAL_OTHER},
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (translate_refusal(cases[i].status, cases[i].message) != cases[i].expect)
-			fail_msg("%s: got %d, expected %d", cases[i].message,
-				 (int)translate_refusal(cases[i].status, cases[i].message), (int)cases[i].expect);
-}
-
 static void overlays_are_told_apart_by_driver_and_scope(void **state) {
 	(void)state;
 	static const struct {
@@ -216,7 +191,6 @@ int main(void) {
 		cmocka_unit_test(labels_that_heir_did_not_write_are_not_believed),
 		cmocka_unit_test(a_sandbox_is_the_last_part_of_its_key),
 		cmocka_unit_test(the_underlay_address_is_what_the_overlay_in_use_says),
-		cmocka_unit_test(refusals_are_told_apart_by_what_engines_say),
 		cmocka_unit_test(overlays_are_told_apart_by_driver_and_scope),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
