@@ -25,8 +25,10 @@ enum cli_format { CLI_TABLE, CLI_JSON, CLI_JSONL, CLI_FORMAT_MAX };
 struct cli {
 	const char *host;
 	enum cli_format format;
-	bool quiet; /* names or IDs only, or nothing, as fits the command */
-	FILE *out, *errors;
+	bool quiet;         /* names or IDs only, or nothing, as fits the command */
+	bool yes;           /* nothing is asked back */
+	const char *reason; /* of a hold; NULL */
+	FILE *in, *out, *errors;
 };
 
 /* ---- arguments ---- */
@@ -46,6 +48,14 @@ extern const struct argp cli_common; /* --host, --format, -q; input: struct cli 
 
 /* Fills args with the positional arguments (borrowed, NULL where not given); on bad usage the process ends with 64. */
 void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *syntax, const char *args[CLI_ARGS_MAX]);
+
+/* ---- asking back ---- */
+
+/* For commands that change something: -y. As a syntax's options and on_option; its user is the struct cli. */
+extern const struct argp_option cli_yes_option[];
+int cli_on_yes(void *user, int key, const char *arg);
+/* Says what would be done, and has `word` typed for it. CLI_OK, or the exit status after having said that nothing was done. */
+int cli_confirm(const struct cli *cli, const char *what, const char *word);
 
 /* ---- commands: argv[0] is the command's name; the exit status is returned ---- */
 

@@ -54,6 +54,7 @@ void cli_render_drill(const struct cli *cli, const json_t *answer) {
 		fprintf(cli->out, "  no container would be touched\n");
 	render_brake(cli->out, json_at(answer, "brake"));
 	text_list(cli->out, "warnings", json_at(answer, "warnings"));
+	text_list(cli->out, "would not be moved, and is on overlays", json_at(answer, "bystanders"));
 }
 
 int cli_drill(struct cli *cli, int argc, char **argv) {

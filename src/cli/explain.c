@@ -28,6 +28,20 @@ static void render_future(FILE *out, const json_t *answer) {
 	render_rejected(out, json_at(answer, "would.rejected"));
 }
 
+static void render_rules(FILE *out, const json_t *rules) {
+	static const char *const columns[] = {"  RULE", "VALUE", "FROM", "MEANING", NULL};
+	json_t *rule;
+	size_t i;
+
+	struct table *t = table_new(columns);
+	json_array_foreach (rules, i, rule) {
+		char *what CLEANUP_FREE = text_at(rule, "what");
+		char *cells[] = {xasprintf("  %s", what), text_at(rule, "value"), text_at(rule, "from"), text_at(rule, "meaning")};
+		table_add(t, cells);
+	}
+	table_end(t, out);
+}
+
 void cli_render_explain(const struct cli *cli, const json_t *answer) {
 	static const char *const fields[] = {"workload", "node", "generation", "policy", "policy_source"};
 	char *name CLEANUP_FREE = text_at(answer, "container");
@@ -42,7 +56,9 @@ void cli_render_explain(const struct cli *cli, const json_t *answer) {
 		text_field_at(cli->out, fields[i], answer, fields[i]);
 	text_field(cli->out, "movable", movable ? "yes" : "no");
 	text_list(cli->out, movable ? "remarks" : "it is not moved, because", json_at(answer, "reasons"));
+	text_field_at(cli->out, "now", answer, "now");
 	render_future(cli->out, answer);
+	render_rules(cli->out, json_at(answer, "rules"));
 	if (json_array_size(json_at(answer, "takeovers")) > 0) {
 		fprintf(cli->out, "takeovers:\n");
 		cli_render_takeovers(cli, json_at(answer, "takeovers"));

@@ -15,9 +15,9 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"status", cli_status, "how the manager is"},
-	{"node", cli_node, "ls, inspect NAME, confirm-dead NAME, confirm-manager NAME"},
+	{"node", cli_node, "ls, inspect, hold, release, confirm-dead, confirm-manager NAME"},
 	{"container", cli_container, "ls, inspect NAME"},
-	{"takeover", cli_takeover, "ls, inspect ID"},
+	{"takeover", cli_takeover, "ls, inspect, retry, abandon ID"},
 	{"log", cli_log, "which address was where, and when"},
 	{"explain", cli_explain, "whether CONTAINER would be moved, where to, and why"},
 	{"drill", cli_drill, "what would happen if NODE died now; nothing is done"},
@@ -102,7 +102,7 @@ int main(int argc, char **argv) {
 				  .children = children,
 				  .help_filter = help};
 	const char *host = getenv("HEIR_HOST");
-	struct cli cli = {.host = host && *host ? host : HOST_DEFAULT, .out = stdout, .errors = stderr};
+	struct cli cli = {.host = host && *host ? host : HOST_DEFAULT, .in = stdin, .out = stdout, .errors = stderr};
 	struct start start = {.cli = &cli};
 
 	setlocale(LC_CTYPE, "");

@@ -56,12 +56,21 @@ static void render_go(const struct cli *cli, const json_t *answer) {
 }
 
 int cli_go(struct cli *cli, int argc, char **argv) {
-	static const struct cli_syntax syntax = {.doc = "Releases the storm brake: takeovers go on although many nodes are lost."};
+	const struct cli_syntax syntax = {
+		.doc = "Releases the storm brake, and those of zones: takeovers go on although many nodes are lost. Asks back.",
+		.options = cli_yes_option,
+		.on_option = cli_on_yes,
+		.user = cli};
 	const char *args[CLI_ARGS_MAX];
 	json_t *answer CLEANUP_JSON = NULL;
 
 	cli_parse(cli, argc, argv, &syntax, args);
-	int status = cli_call(cli, "POST", "/v1/go", &answer);
+	int status = cli_confirm(cli,
+				 "Everything that is to be moved from lost nodes will be moved, however many are lost.\n"
+				 "If it is this manager that is cut off, this makes two of each.",
+				 "go");
+	if (status == CLI_OK)
+		status = cli_call(cli, "POST", "/v1/go", &answer);
 	if (status == CLI_OK)
 		cli_print(cli, answer, render_go);
 	return status;

@@ -1,4 +1,4 @@
-/* heir takeover ls|inspect: what was moved, and its story. */
+/* heir takeover ls|inspect|retry|abandon: what was moved, its story, and what an operator says to it. */
 #include "cli/cli.h"
 #include "cli/text.h"
 
@@ -30,6 +30,16 @@ static char *way(const json_t *takeover) {
 	return xasprintf("%s -> %s", from, to);
 }
 
+static void render_commands(FILE *out, const json_t *list) {
+	json_t *command;
+	size_t i;
+
+	json_array_foreach (list, i, command) {
+		char *text CLEANUP_FREE = text_value(command);
+		fprintf(out, "    %s\n", text);
+	}
+}
+
 static void render_reasons(FILE *out, const json_t *list) {
 	json_t *o;
 	size_t i;
@@ -39,6 +49,8 @@ static void render_reasons(FILE *out, const json_t *list) {
 			 *reason CLEANUP_FREE = text_at(o, "reason");
 		if (json_at(o, "reason"))
 			fprintf(out, "%s %s: %s\n", id, state, reason);
+		if (!strcmp(json_str_or(o, "state", ""), "needs-operator"))
+			render_commands(out, json_at(o, "commands"));
 	}
 }
 
@@ -123,6 +135,7 @@ void cli_render_takeover(const struct cli *cli, const json_t *answer) {
 	render_networks(cli->out, json_at(answer, "networks"));
 	render_steps(cli->out, json_at(answer, "steps"));
 	text_list(cli->out, "warnings", json_at(answer, "warnings"));
+	text_list(cli->out, "what you can do", json_at(answer, "commands"));
 }
 
 static int ls(struct cli *cli, const char *arg) {
@@ -132,10 +145,50 @@ static int ls(struct cli *cli, const char *arg) {
 
 static int inspect(struct cli *cli, const char *arg) { return cli_show_named(cli, "/v1/takeovers/", arg, cli_render_takeover); }
 
+/* Posts what an operator says of one, and tells what follows from it. */
+static int say(struct cli *cli, const char *id, const char *after, const char *follows) {
+	json_t *answer CLEANUP_JSON = NULL;
+
+	int status = cli_call_named(cli, "POST", "/v1/takeovers/", id, after, &answer);
+	if (status != CLI_OK)
+		return status;
+	if (cli->format != CLI_TABLE)
+		cli_print(cli, answer, cli_render_takeover);
+	else if (!cli->quiet)
+		fprintf(cli->out, "%s\n", follows);
+	return CLI_OK;
+}
+
+static int retry(struct cli *cli, const char *arg) {
+	int status = cli_confirm(cli, "It is tried again at once, with all its attempts.", arg);
+	return status == CLI_OK ? say(cli, arg, "/retry", "it is tried again") : status;
+}
+
+static int abandon(struct cli *cli, const char *arg) {
+	int status = cli_confirm(
+		cli,
+		"Before its address was released: it is rolled back, and tried again only when you say so or its node has\n"
+		"answered in between. After that: nobody has the address; old copies are put away, and kept.",
+		arg);
+	return status == CLI_OK ? say(cli, arg, "/abandon", "it is given up; `heir takeover retry` takes it up again") : status;
+}
+
 int cli_takeover(struct cli *cli, int argc, char **argv) {
-	static const struct cli_syntax syntax = {
-		.args_doc = "ls | inspect ID", .doc = "What was moved, is being moved, or waits for it.", .min = 1, .max = 2};
-	static const struct cli_verb verbs[] = {{"ls", 0, ls}, {"inspect", 1, inspect}, {0}};
+	const struct cli_syntax syntax = {
+		.args_doc = "ls | inspect ID | retry ID | abandon ID",
+		.doc = "What was moved, is being moved, or waits for it.\vID is that of a takeover, its beginning, or a "
+		       "container's name "
+		       "for its newest. retry tries again at once, whatever its delays and however often it failed. abandon goes "
+		       "back where "
+		       "that is possible, and gives up where it is not. Both ask back.",
+		.min = 1,
+		.max = 2,
+		.options = cli_yes_option,
+		.on_option = cli_on_yes,
+		.user = cli,
+	};
+	static const struct cli_verb verbs[] = {
+		{"ls", 0, ls}, {"inspect", 1, inspect}, {"retry", 1, retry}, {"abandon", 1, abandon}, {0}};
 
 	return cli_dispatch(cli, argc, argv, &syntax, verbs);
 }

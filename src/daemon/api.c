@@ -1,8 +1,9 @@
-/* The API on the unix socket: routes to views, and the two things an operator can say. */
+/* The API on the unix socket: routes to views, and to what an operator says (operator.c). */
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/drill.h"
 #include "daemon/verify.h"
 #include "daemon/view.h"
 
@@ -22,7 +23,7 @@ static void get_nodes(struct http_call *call, void *user) { answer(call, view_no
 static void get_containers(struct http_call *call, void *user) { answer(call, view_containers(user)); }
 static void get_takeovers(struct http_call *call, void *user) { answer(call, view_takeovers(user)); }
 
-static struct daemon_node *node_of(struct http_call *call, const struct daemon *d) {
+struct daemon_node *api_node(struct http_call *call, const struct daemon *d) {
 	struct daemon_node *n = daemon_node(d, http_call_param(call, "name"));
 	if (!n)
 		http_call_fail(call, 404, "there is no node \"%s\"", http_call_param(call, "name"));
@@ -37,7 +38,7 @@ static const struct world_container *container_of(struct http_call *call, const 
 }
 
 static void get_node(struct http_call *call, void *user) {
-	const struct daemon_node *n = node_of(call, user);
+	const struct daemon_node *n = api_node(call, user);
 	if (n)
 		answer(call, view_node(user, n));
 }
@@ -48,19 +49,23 @@ static void get_container(struct http_call *call, void *user) {
 		answer(call, view_container(user, c));
 }
 
-static void get_takeover(struct http_call *call, void *user) {
-	const struct daemon *d = user;
+/* By its ID or the beginning of it; else the newest of the container of that name. */
+const struct takeover *api_takeover(struct http_call *call, const struct daemon *d) {
 	const char *id = http_call_param(call, "id");
 	const struct takeover *found = NULL;
 
-	/* By its ID or the beginning of it; else the newest of the container of that name. */
 	for (const struct takeover *t = resched_takeovers(d->machine); t; t = t->hh.next)
 		if (strncmp(t->id, id, strlen(id)) == 0 || strcmp(t->container, id) == 0)
 			found = t;
-	if (found)
-		answer(call, view_takeover(found));
-	else
+	if (!found)
 		http_call_fail(call, 404, "there is no takeover \"%s\"", id);
+	return found;
+}
+
+static void get_takeover(struct http_call *call, void *user) {
+	const struct takeover *t = api_takeover(call, user);
+	if (t)
+		answer(call, view_takeover(user, t));
 }
 
 static void get_explain(struct http_call *call, void *user) {
@@ -70,44 +75,16 @@ static void get_explain(struct http_call *call, void *user) {
 }
 
 static void get_drill(struct http_call *call, void *user) {
-	const struct daemon_node *n = node_of(call, user);
+	const struct daemon_node *n = api_node(call, user);
 	if (n)
-		answer(call, view_drill(user, n));
-}
-
-static void post_confirm_dead(struct http_call *call, void *user) {
-	struct daemon *d = user;
-	const struct daemon_node *n = node_of(call, d);
-	struct err err;
-
-	if (!n)
-		return;
-	if (resched_confirm_dead(d->machine, n->config->name, &err) < 0) {
-		http_call_fail(call, 409, "%s", err.msg);
-		return;
-	}
-	log_warning("confirmed-dead", LOG_STR("node", n->config->name), LOG_STR("by", "operator"));
-	turn_wake(d);
-	answer(call, view_node(d, n));
-}
-
-static void post_go(struct http_call *call, void *user) {
-	struct daemon *d = user;
-	const char *reason;
-
-	if (resched_brake_holds(d->machine, &reason)) {
-		log_warning("brake-overruled", LOG_STR("by", "operator"), LOG_STR("held", reason));
-		d->storm.operator_go = true;
-		daemon_brake_update(d);
-	}
-	answer(call, view_status(d));
+		drill_begin(user, call, n);
 }
 
 static void get_verify(struct http_call *call, void *user) { verify_begin(user, call, false); }
 static void post_verify(struct http_call *call, void *user) { verify_begin(user, call, true); }
 
 static void post_confirm_manager(struct http_call *call, void *user) {
-	struct daemon_node *n = node_of(call, user);
+	struct daemon_node *n = api_node(call, user);
 
 	if (n && !n->agent)
 		http_call_fail(call, 409, "no agent is configured for %s", n->config->name);
@@ -223,7 +200,9 @@ static const struct http_route routes[] = {
 	{HTTP_METHOD_GET, "/v1/status", get_status},
 	{HTTP_METHOD_GET, "/v1/nodes", get_nodes},
 	{HTTP_METHOD_GET, "/v1/nodes/{name}", get_node},
-	{HTTP_METHOD_POST, "/v1/nodes/{name}/confirm-dead", post_confirm_dead},
+	{HTTP_METHOD_POST, "/v1/nodes/{name}/confirm-dead", operator_confirm_dead},
+	{HTTP_METHOD_POST, "/v1/nodes/{name}/hold", operator_hold},
+	{HTTP_METHOD_POST, "/v1/nodes/{name}/release", operator_release},
 	{HTTP_METHOD_POST, "/v1/nodes/{name}/confirm-manager", post_confirm_manager},
 	{HTTP_METHOD_GET, "/v1/verify", get_verify},
 	{HTTP_METHOD_POST, "/v1/verify", post_verify},
@@ -231,10 +210,12 @@ static const struct http_route routes[] = {
 	{HTTP_METHOD_GET, "/v1/containers/{name}", get_container},
 	{HTTP_METHOD_GET, "/v1/takeovers", get_takeovers},
 	{HTTP_METHOD_GET, "/v1/takeovers/{id}", get_takeover},
+	{HTTP_METHOD_POST, "/v1/takeovers/{id}/retry", operator_retry},
+	{HTTP_METHOD_POST, "/v1/takeovers/{id}/abandon", operator_abandon},
 	{HTTP_METHOD_GET, "/v1/log", get_log},
 	{HTTP_METHOD_GET, "/v1/explain/{name}", get_explain},
 	{HTTP_METHOD_GET, "/v1/drill/{name}", get_drill},
-	{HTTP_METHOD_POST, "/v1/go", post_go},
+	{HTTP_METHOD_POST, "/v1/go", operator_go},
 };
 
 int api_start(struct daemon *d, struct err *err) {
@@ -251,6 +232,8 @@ int api_start(struct daemon *d, struct err *err) {
 void api_close(struct daemon *d) {
 	struct tail *t, *next;
 
+	drill_close(d);
+	operator_close(d);
 	DL_FOREACH_SAFE (d->tails, t, next) {
 		if (t->stream)
 			http_stream_end(TAKE_PTR(t->stream));
@@ -262,6 +245,7 @@ void api_close(struct daemon *d) {
 }
 
 void api_forget(struct daemon *d) {
+	operator_forget(d);
 	while (d->tails)
 		tail_free(d->tails);
 }

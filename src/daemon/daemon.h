@@ -23,6 +23,14 @@
 struct daemon;
 struct observer;
 
+/* Nodes of one value of the label that `brake.zone` names. */
+struct zone {
+	char *name;
+	struct storm storm;
+	bool held;
+	struct zone *next;
+};
+
 /* One configured engine and what watches it. */
 struct daemon_node {
 	struct daemon *daemon;
@@ -32,6 +40,7 @@ struct daemon_node {
 	struct probe *probe;
 	struct observer *observer;
 	bool remote;
+	struct zone *zone;             /* NULL: in none */
 	bool serves;                   /* takes part: was logged as such */
 	bool warned;                   /* the first trouble since it last was well has been logged */
 	char *overlay;                 /* "swarm", "kv" or "none"; of node ls */
@@ -83,9 +92,12 @@ struct daemon {
 	uv_timer_t brake_timer, agent_timer;
 	char *manager_id;                   /* ours, for good: agents obey one manager */
 	struct verification *verifications; /* verify.c */
+	struct holding *holdings;           /* operator.c */
+	struct drill *drills;               /* drill.c */
 	struct confirmation *confirmations; /* agents.c */
 	struct sighting *sightings;         /* agents being asked whom they reach; agents.c */
 	struct storm storm;
+	struct zone *zones;
 	struct run *runs;   /* effects under way; runner.c */
 	struct tail *tails; /* followers of the log; api.c */
 	struct mono started;
@@ -98,7 +110,14 @@ bool daemon_node_answers(const struct daemon *d, const struct daemon_node *n);
 
 /* main.c */
 bool daemon_is_held_up(const struct daemon *d); /* this host kept the loop from its heartbeats within the last minute */
-void daemon_brake_update(struct daemon *d);
+
+/* brakes.c: the storm brake, and one for each zone. */
+struct detector_settings brakes_beat(const struct config *c);
+void brakes_add_node(struct daemon_node *n); /* to its zone */
+void brakes_update(struct daemon *d);
+bool brakes_go(struct daemon *d); /* an operator lets all go that hold; false: none does */
+struct brake_verdict brakes_if_lost(const struct daemon *d, const struct daemon_node *n); /* what they would say */
+void brakes_clear(struct daemon *d);
 
 /* turn.c: a turn of the machine at the end of this turn of the loop. */
 void turn_init(struct daemon *d);
@@ -141,7 +160,21 @@ void runner_perform(struct daemon *d, struct effect *e);
 void runner_close(struct daemon *d);
 void runner_not_done(struct daemon *d, const struct effect *e, const char *why);
 
+/* operator.c: what an operator says, as calls of the API. Each answers its call. */
+void operator_confirm_dead(struct http_call *call, void *user);
+void operator_hold(struct http_call *call, void *user);
+void operator_release(struct http_call *call, void *user);
+void operator_retry(struct http_call *call, void *user);
+void operator_abandon(struct http_call *call, void *user);
+void operator_go(struct http_call *call, void *user);
+void operator_close(struct daemon *d);  /* what is not written yet is answered */
+void operator_forget(struct daemon *d); /* after the store is closed */
+/* A hold as the store remembers it; false: the key is none. */
+bool operator_restore(struct daemon *d, const char *key, const char *text, int *ret_result, struct err *err);
+
 /* api.c */
+struct daemon_node *api_node(struct http_call *call, const struct daemon *d);        /* NULL: the call was answered */
+const struct takeover *api_takeover(struct http_call *call, const struct daemon *d); /* the same */
 int api_start(struct daemon *d, struct err *err);
 void api_log_written(struct daemon *d); /* new lines are in the store: followers read on */
 void api_close(struct daemon *d);

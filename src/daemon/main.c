@@ -5,7 +5,6 @@
 #include "daemon/daemon.h"
 #include "daemon/restore.h"
 #include "daemon/url.h"
-#include "health/storm.h"
 #include "store/sqlite.h"
 
 #include <argp.h>
@@ -36,59 +35,6 @@ bool daemon_node_answers(const struct daemon *d, const struct daemon_node *n) {
 	return v == HEALTH_ALIVE || v == HEALTH_SUSPECT || v == HEALTH_RECOVERING;
 }
 
-/* ---- brake ---- */
-
-static struct detector_settings beat_of(const struct config *c) {
-	return (struct detector_settings){
-		.interval = c->heartbeat.interval,
-		.timeout = c->heartbeat.timeout,
-		.failures = (unsigned)c->heartbeat.failures,
-		.recover = (unsigned)c->heartbeat.recover,
-		.hold_initial = c->on_return.hold_down.initial,
-		.hold_cap = c->on_return.hold_down.cap,
-		.flap_window = c->on_return.hold_down.window,
-	};
-}
-
-static struct storm_node *storm_nodes(const struct daemon *d) {
-	struct storm_node *nodes = xnew_n(struct storm_node, d->n_nodes);
-
-	for (size_t i = 0; i < d->n_nodes; i++) {
-		const struct daemon_node *n = &d->nodes[i];
-		const struct world_node *known = world_node(resched_world(d->machine), n->config->name);
-		nodes[i] = (struct storm_node){probe_verdict(n->probe), n->remote, known->agent.state == NODE_AGENT_OK};
-	}
-	return nodes;
-}
-
-static void log_brake(const struct daemon *d, const struct storm_view *view, const struct brake_verdict *v) {
-	/* At the start nobody has answered yet: nothing to be warned of. */
-	bool starting = !mono_reached(mono_add(d->started, storm_settling_time(&view->beat)), mono_now());
-
-	log_at(v->hold && !starting ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v->hold ? "brake-holds" : "brake-released",
-	       LOG_STR("reason", v->reason), LOG_INT("lost", storm_count(view).lost), LOG_INT("of", view->n));
-}
-
-void daemon_brake_update(struct daemon *d) {
-	struct storm_node *nodes CLEANUP_FREE = storm_nodes(d);
-	const struct storm_view view = {
-		.nodes = nodes,
-		.n = d->n_nodes,
-		.witness = prober_witness(d->prober),
-		.max_lost = {.value = (unsigned)d->config->brake.max_lost.value, .percent = d->config->brake.max_lost.percent},
-		.beat = beat_of(d->config),
-	};
-	const char *before;
-
-	struct brake_verdict v = storm_update(&d->storm, &view, mono_now());
-	bool changed = v.hold != resched_brake_holds(d->machine, &before);
-	if (changed)
-		log_brake(d, &view, &v);
-	resched_brake(d->machine, v.hold, v.reason);
-	if (changed)
-		turn_wake(d);
-}
-
 /* ---- our own host ---- */
 
 bool daemon_is_held_up(const struct daemon *d) {
@@ -111,7 +57,7 @@ static void on_timer(uv_timer_t *timer) {
 	struct daemon *d = timer->data;
 
 	watch_loop(d);
-	daemon_brake_update(d);
+	brakes_update(d);
 }
 
 /* ---- health ---- */
@@ -142,7 +88,7 @@ static void verdict_changed(void *user, struct probe *p, const struct probe_chan
 	log_verdict(n, change);
 	if (change->to == HEALTH_SUSPECT)
 		agents_suspect(d);
-	daemon_brake_update(d); /* first: what it forbids must not begin by this verdict */
+	brakes_update(d); /* first: what it forbids must not begin by this verdict */
 	resched_verdict(d->machine, change->at, n->config->name, (enum node_verdict)change->to, change->reason,
 			(struct flapping){detector_deaths(probe_detector(p), change->at),
 					  detector_hold_down(probe_detector(p), change->at)});
@@ -246,6 +192,7 @@ static int add_node(struct daemon *d, struct daemon_node *n, const struct config
 	n->remote = config->local == CONFIG_LOCAL_UNKNOWN ? tcp && !url_host_is_ours(host) : config->local == CONFIG_LOCAL_NO;
 	resched_add_node(d->machine, config->name, n->remote);
 	n->probe = prober_add(d->prober, n->engine, tcp ? host : NULL, tcp ? port : 0, n);
+	brakes_add_node(n);
 	observe_begin(n);
 	return agents_add(n, err);
 }
@@ -289,7 +236,7 @@ static struct resched *make_machine(const struct config *c) {
 
 static int start_prober(struct daemon *d, struct err *err) {
 	const struct config *c = d->config;
-	const struct detector_settings settings = beat_of(c);
+	const struct detector_settings settings = brakes_beat(c);
 	struct strs witnesses = {0};
 
 	d->prober = prober_new(d->loop, &settings, verdict_changed, d);
@@ -339,7 +286,7 @@ static int start(struct daemon *d, struct err *err) {
 		return r;
 	d->started = mono_now();
 	agents_begin(d);
-	daemon_brake_update(d);
+	brakes_update(d);
 	/* A witness comes and goes without any verdict changing. */
 	uint64_t interval = (uint64_t)span_to_ms(c->heartbeat.interval);
 	uv_timer_start(&d->brake_timer, on_timer, interval, interval);
@@ -376,6 +323,7 @@ static void free_all(struct daemon *d) {
 	}
 	free(d->nodes);
 	api_forget(d);
+	brakes_clear(d);
 	memory_clear(d);
 	resched_free(d->machine);
 	strs_clear(&d->overlay.control);

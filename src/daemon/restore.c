@@ -86,8 +86,12 @@ static int node_row(void *user, const char *key, const char *text, struct err *e
 	struct daemon *d = user;
 	struct daemon_node *n = daemon_node(d, key);
 
+	int r = 0;
+
 	if (strcmp(key, manager_key) == 0)
 		return manager_row(d, text, err);
+	if (operator_restore(d, key, text, &r, err))
+		return r;
 	if (!n) {
 		log_warning("node-record-unused", LOG_STR("node", key),
 			    LOG_STR("reason", "heir took it out of its swarm, and it is not in the configuration any more"));

@@ -64,7 +64,25 @@ static json_t *takeover_steps(const struct takeover *t) {
 	return list;
 }
 
-json_t *view_takeover(const struct takeover *t) {
+/* What an operator can say to it. */
+static json_t *commands(const struct daemon *d, const struct takeover *t) {
+	json_t *list = json_array();
+	const struct world_node *from = world_node(resched_world(d->machine), t->from);
+	bool open = !takeover_is_over(t->state);
+
+	if (t->state != TAKEOVER_NEEDS_OPERATOR && t->state != TAKEOVER_WAITING)
+		return list;
+	if (open && !t->released && from && from->verdict == NODE_DEAD && !from->confirmed_dead && !from->hold)
+		json_array_append_new(list, json_sprintf("heir node confirm-dead %s", t->from));
+	if (from && from->hold)
+		json_array_append_new(list, json_sprintf("heir node release %s", t->from));
+	json_array_append_new(list, json_sprintf("heir takeover retry %s", t->id));
+	if (resched_can_abandon(d->machine, t))
+		json_array_append_new(list, json_sprintf("heir takeover abandon %s", t->id));
+	return list;
+}
+
+json_t *view_takeover(const struct daemon *d, const struct takeover *t) {
 	json_t *j = json_object();
 
 	json_set_str(j, "id", t->id);
@@ -84,13 +102,14 @@ json_t *view_takeover(const struct takeover *t) {
 	set_seconds(j, "seconds", t->finished.ms ? (double)(t->finished.ms - t->started.ms) / 1000 : -1);
 	json_object_set_new(j, "networks", takeover_nets(t));
 	json_object_set_new(j, "steps", takeover_steps(t));
+	json_object_set_new(j, "commands", commands(d, t));
 	return j;
 }
 
 json_t *view_takeovers(const struct daemon *d) {
 	json_t *list = json_array();
 	for (const struct takeover *t = resched_takeovers(d->machine); t; t = t->hh.next)
-		json_array_append_new(list, view_takeover(t));
+		json_array_append_new(list, view_takeover(d, t));
 	return list;
 }
 
@@ -170,6 +189,17 @@ static const char *node_state(const struct world_node *n) {
 	}
 }
 
+/* Why nothing goes there: an operator's hold goes before a hold-down. NULL: it is not held. */
+static json_t *node_hold(const struct world_node *n) {
+	double left = span_to_sec(mono_since(mono_now(), n->held_until));
+
+	if (n->hold)
+		return json_sprintf("by an operator: %s", n->hold);
+	if (left > 0)
+		return json_sprintf("died %u times lately: no target for %.0f s more", n->deaths, left);
+	return n->zone_brake ? json_sprintf("nothing is taken over from it: %s", n->zone_brake) : json_null();
+}
+
 static json_t *node_brief(const struct daemon *d, const struct daemon_node *n) {
 	const struct world *world = resched_world(d->machine);
 	const struct world_node *known = world_node(world, n->config->name);
@@ -185,6 +215,7 @@ static json_t *node_brief(const struct daemon *d, const struct daemon_node *n) {
 	json_set_str(j, "overlay", n->overlay);
 	json_object_set_new(j, "containers", json_integer(containers));
 	json_set_str(j, "agent", node_agent_state_name(known->agent.state));
+	json_object_set_new(j, "hold", node_hold(known));
 	return j;
 }
 
@@ -300,6 +331,17 @@ static json_t *warnings(const struct daemon *d) {
 			json_array_append_new(list, json_sprintf("%s: only we do not reach it, %s does (%s): nothing is taken over",
 								 n->name, n->seen_by.v[0], n->seen_how ? n->seen_how : "?"));
 	}
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		const struct world_node *n = world_node(resched_world(d->machine), d->nodes[i].config->name);
+		if (n->hold)
+			json_array_append_new(list,
+					      json_sprintf("%s is held by an operator (%s): nothing is moved there, and nothing is "
+							   "taken over from there",
+							   n->name, n->hold));
+		if (n->zone_brake)
+			json_array_append_new(list,
+					      json_sprintf("%s: nothing is taken over from there: %s", n->name, n->zone_brake));
+	}
 	if (daemon_is_held_up(d))
 		json_array_append_new(list,
 				      json_sprintf("heird is held up on this host: %lld heartbeats so far could not be judged, so "
@@ -344,9 +386,7 @@ json_t *view_status(const struct daemon *d) {
 	return j;
 }
 
-/* ---- explain and drill: the planner's own words ---- */
-
-static json_t *rejected(const struct strs *lines) {
+json_t *view_rejected(const struct strs *lines) {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < lines->n; i++) {
@@ -356,94 +396,6 @@ static json_t *rejected(const struct strs *lines) {
 							      "reason", colon + 2));
 	}
 	return list;
-}
-
-json_t *view_explain(struct daemon *d, const struct world_container *c) {
-	const struct workload *w = resched_workload_for(d->machine, c);
-	struct resched_forecast f;
-	json_t *j = json_object(), *reasons = json_array(), *takeovers = json_array();
-
-	resched_forecast(d->machine, mono_now(), c, NULL, 0, &f);
-	for (size_t i = 0; i < c->blockers.n; i++)
-		json_array_append_new(reasons, json_string(c->blockers.v[i]));
-	if (f.blocked && c->blockers.n == 0)
-		json_array_append_new(reasons, json_string(f.blocked));
-	if (*c->policy.warning)
-		json_array_append_new(reasons, json_string(c->policy.warning));
-	for (const struct takeover *t = resched_takeovers(d->machine); t; t = t->hh.next)
-		if (w && strcmp(t->workload, w->id) == 0)
-			json_array_append_new(takeovers, view_takeover(t));
-	json_set_str(j, "container", c->name);
-	json_set_str(j, "workload", w ? w->id : NULL);
-	json_set_str(j, "policy", c->policy.move ? "on-node-failure" : "no");
-	json_set_str(j, "policy_source", c->policy.source);
-	json_object_set_new(j, "movable", json_boolean(!f.blocked));
-	json_object_set_new(j, "reasons", reasons);
-	json_set_str(j, "node", c->node);
-	json_object_set_new(j, "generation", w ? json_integer(w->generation) : json_null());
-	json_object_set_new(j, "would",
-			    json_pack("{s:s?, s:o}", "target", f.choice.target, "rejected", rejected(&f.choice.rejected)));
-	json_object_set_new(j, "takeovers", takeovers);
-	resched_forecast_clear(&f);
-	return j;
-}
-
-static json_t *drill_nets(const struct world_container *c) {
-	json_t *list = json_array();
-	for (size_t i = 0; i < c->n_nets; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s?}", "name", c->nets[i].name, "ip", c->nets[i].ip));
-	return list;
-}
-
-static json_t *drill_one(const struct world_container *c, const struct resched_forecast *f, const char **ret_state) {
-	const char *state = !c->policy.move    ? "not-opted-in"
-			    : f->blocked       ? "blocked"
-			    : f->choice.target ? "would-move"
-					       : "would-wait";
-	json_t *j = json_object();
-	char *why CLEANUP_FREE = f->choice.target || !f->choice.rejected.n ? NULL : xstrdup(f->choice.rejected.v[0]);
-
-	*ret_state = state;
-	json_set_str(j, "container", c->name);
-	json_set_str(j, "policy", c->policy.move ? "on-node-failure" : "no");
-	json_set_str(j, "target", f->blocked ? NULL : f->choice.target);
-	json_set_str(j, "reason",
-		     f->blocked                           ? f->blocked
-		     : f->choice.cold && f->choice.target ? "the target has not joined the network: about 10 s more"
-							  : why);
-	json_object_set_new(j, "networks", drill_nets(c));
-	json_set_str(j, "evidence", f->blocked ? NULL : evidence_name(f->evidence));
-	json_set_str(j, "state", state);
-	json_object_set_new(j, "rejected", rejected(&f->choice.rejected));
-	return j;
-}
-
-json_t *view_drill(struct daemon *d, const struct daemon_node *n) {
-	json_t *j = json_object(), *list = json_array();
-	struct plan_claim *claims = NULL;
-	size_t n_claims = 0;
-	const char *state;
-	bool changes = false;
-
-	for (const struct world_container *c = resched_world(d->machine)->containers; c; c = c->hh.next) {
-		struct resched_forecast f;
-		if (strcmp(c->node, n->config->name) != 0)
-			continue;
-		resched_forecast(d->machine, mono_now(), c, claims, n_claims, &f);
-		json_array_append_new(list, drill_one(c, &f, &state));
-		changes = changes || strcmp(state, "not-opted-in") != 0;
-		if (strcmp(state, "would-move") == 0) {
-			claims = xreallocarray(claims, n_claims + 1, sizeof(*claims));
-			claims[n_claims++] = (struct plan_claim){.node = f.choice.target, .like = c};
-		}
-		resched_forecast_clear(&f);
-	}
-	free(claims);
-	json_set_str(j, "node", n->config->name);
-	json_object_set_new(j, "containers", list);
-	json_object_set_new(j, "brake", brake(d));
-	json_object_set_new(j, "changes", json_boolean(changes));
-	return j;
 }
 
 /* ---- log ---- */

@@ -10,10 +10,10 @@ json_t *view_nodes(const struct daemon *d);
 json_t *view_node(const struct daemon *d, const struct daemon_node *n); /* with everything that inspect shows */
 json_t *view_containers(const struct daemon *d);
 json_t *view_takeovers(const struct daemon *d);
-json_t *view_takeover(const struct takeover *t);
+json_t *view_takeover(const struct daemon *d, const struct takeover *t);
 json_t *view_container(const struct daemon *d, const struct world_container *c);
-json_t *view_explain(struct daemon *d, const struct world_container *c);
-json_t *view_drill(struct daemon *d, const struct daemon_node *n);
+json_t *view_explain(struct daemon *d, const struct world_container *c); /* explain.c */
+json_t *view_rejected(const struct strs *lines);                         /* "h2: is dead" as {node, reason} */
 json_t *view_log_row(const struct store_log_row *row);
 
 /* By name, the one that owns its workload first; or by ID or its beginning (12 characters or more). NULL. */

@@ -50,6 +50,18 @@ struct brake_verdict brake_decide(const struct brake_counts *c) {
 		       c->alive_remote == 1 ? " answers" : "s answer", c->lost, c->total);
 }
 
+struct brake_verdict brake_decide_zone(const struct brake_counts *c, const char *zone) {
+	if (c->operator_go)
+		return verdict(false, "an operator said so");
+	if (!is_storm(c))
+		return verdict(false, "%u of %u nodes of zone \"%.60s\" lost", c->lost, c->total, zone);
+	return verdict(
+		true,
+		"%u of %u nodes of zone \"%.60s\" are lost, more than %u%s at once: waiting until fewer are or an operator says "
+		"go",
+		c->lost, c->total, zone, c->max_lost.value, c->max_lost.percent ? "%" : "");
+}
+
 bool brake_lingers(struct brake_storm *s, bool hold, bool lost_known, struct mono now, struct span settle) {
 	if (hold) {
 		s->over_nodes = s->over_nodes || lost_known;

@@ -36,6 +36,8 @@ struct brake_verdict {
 };
 
 struct brake_verdict brake_decide(const struct brake_counts *c);
+/* The same for one zone: only how many of it are lost counts. */
+struct brake_verdict brake_decide_zone(const struct brake_counts *c, const char *zone);
 
 /* After a storm the nodes come back one after the other, within a heartbeat or two: the first that answers must not make a case
  * against those that are about to. So the brake lets go only when nothing has spoken for it as long as it takes to find a node

@@ -9,8 +9,9 @@
 /* One node, as it counts. */
 struct storm_node {
 	enum health_verdict verdict;
-	bool remote; /* not the manager's own host */
-	bool agent;  /* its agent answers: as good as a witness, when it is remote */
+	bool remote;      /* not the manager's own host */
+	bool agent;       /* its agent answers: as good as a witness, when it is remote */
+	const char *zone; /* NULL: in none */
 };
 
 /* Everything that is known now. */
@@ -19,6 +20,7 @@ struct storm_view {
 	size_t n;
 	enum brake_witness witness; /* of the configured addresses */
 	struct brake_limit max_lost;
+	struct brake_limit zone_max_lost; /* of the nodes of one zone */
 	struct detector_settings beat;
 };
 
@@ -37,5 +39,7 @@ struct span storm_settling_time(const struct detector_settings *beat);
 /* To be called whenever a verdict changes, and once a beat: witnesses come and go, and a storm that is over lingers, without any
  * verdict changing. */
 struct brake_verdict storm_update(struct storm *s, const struct storm_view *view, struct mono now);
+/* The same for one zone, with a storm of its own. */
+struct brake_verdict storm_update_zone(struct storm *s, const struct storm_view *view, const char *zone, struct mono now);
 
 #endif

@@ -46,9 +46,40 @@ void plan_for(const struct resched *r, const struct workload *w, const struct wo
 	strs_clear(&copies);
 }
 
-/* Its takeover as the agents see it. Borrows from c; free its nets. */
-static struct takeover imagine(const struct world_container *c, const char *target) {
-	struct takeover t = {.from = c->node, .to = (char *)(uintptr_t)target, .n_nets = c->n_nets};
+/* ---- what would be if its node died now ---- */
+
+/* The node as it is, while it is taken for dead. */
+struct imagined {
+	struct world_node *node;
+	enum node_verdict verdict;
+	enum node_agent_state agent;
+	size_t seen_by;
+};
+
+static struct imagined imagine_lost(struct resched *r, const char *name) {
+	struct world_node *n = world_node(&r->world, name);
+	struct imagined was = {.node = n};
+
+	if (!n)
+		return was;
+	was = (struct imagined){n, n->verdict, n->agent.state, n->seen_by.n};
+	n->verdict = NODE_DEAD;
+	n->agent.state = n->agent.state == NODE_AGENT_NONE ? NODE_AGENT_NONE : NODE_AGENT_UNREACHABLE;
+	n->seen_by.n = 0;
+	return was;
+}
+
+static void imagine_no_more(const struct imagined *was) {
+	if (!was->node)
+		return;
+	was->node->verdict = was->verdict;
+	was->node->agent.state = was->agent;
+	was->node->seen_by.n = was->seen_by;
+}
+
+/* The takeover that would begin. Borrows from c and w; free its nets. */
+static struct takeover imagine_takeover(const struct workload *w, const struct world_container *c) {
+	struct takeover t = {.workload = w->id, .from = c->node, .n_nets = c->n_nets};
 
 	t.nets = xnew_n(struct takeover_net, c->n_nets);
 	for (size_t i = 0; i < c->n_nets; i++)
@@ -56,51 +87,75 @@ static struct takeover imagine(const struct world_container *c, const char *targ
 	return t;
 }
 
-/* Why it would not move at all; NULL. Owned. */
-static char *blocked(const struct resched *r, const struct workload *w, const struct world_container *c, enum evidence at_hand,
-		     bool covered) {
-	enum evidence demanded = c->policy.fence > r->settings.fence ? c->policy.fence : r->settings.fence;
-
+/* Why nothing would begin at all; NULL. Owned. */
+static char *never_begun(const struct workload *w, const struct world_container *c, const struct world_node *n) {
 	if (!c->policy.move)
 		return xstrdup("it did not opt in");
-	if (c->blockers.n)
-		return xstrdup(c->blockers.v[0]);
-	if (w && !workload_is_owner(w, c->node, c->id))
+	if (!w)
+		return xstrdup("it was made by heir and never started");
+	if (!workload_is_owner(w, c->node, c->id))
 		return xstrdup("it is a stale copy");
-	if (!c->running && c->settled)
+	if (!w->must_run)
 		return xstrdup("it was stopped on purpose");
-	for (size_t i = 0; i < c->n_nets; i++)
-		if (c->nets[i].kind == NET_KV && !covered)
-			return xasprintf("network \"%s\" is kept in a key/value store: no agents", c->nets[i].name);
-	if (demanded > at_hand && demanded == EVIDENCE_QUARANTINED)
+	if (w->abandoned || w->exhausted)
+		return xstrdup("an operator is needed for it (`heir takeover ls`)");
+	return n && n->hold ? xasprintf("%s is held by an operator: %s", n->name, n->hold) : NULL;
+}
+
+static char *lacks_evidence(const struct resched_forecast *f) {
+	if (f->demanded <= f->evidence)
+		return NULL;
+	if (f->demanded == EVIDENCE_QUARANTINED)
 		return xasprintf("evidence \"%s\" is demanded, and not every host on its networks has an agent that answers",
-				 evidence_name(demanded));
-	if (demanded > at_hand)
-		return xasprintf("evidence \"%s\" is demanded, which only an operator can give", evidence_name(demanded));
-	return NULL;
+				 evidence_name(f->demanded));
+	return xasprintf("evidence \"%s\" is demanded, which only an operator can give", evidence_name(f->demanded));
+}
+
+static void foresee(struct resched *r, const struct workload *w, const struct world_container *c, const struct plan_claim *claims,
+		    size_t n_claims, struct resched_forecast *ret) {
+	struct takeover t = imagine_takeover(w, c);
+	bool for_operator;
+
+	char *why = walk_obstacle(r, &t, c, (unsigned)n_claims, &for_operator);
+	walk_ask_plan(r, &t, w, c, claims, n_claims, &ret->choice);
+	t.to = (char *)(uintptr_t)ret->choice.target; /* it is an observer, too */
+	ret->evidence = walk_evidence_to_come(r, &t);
+	ret->demanded = walk_evidence_demanded(r, &t);
+	ret->blocked = for_operator ? why : lacks_evidence(ret);
+	if (why && !for_operator)
+		ret->waits = why;
+	else if (!ret->choice.target)
+		ret->waits =
+			xstrdup(ret->choice.full ? "every possible target is busy with other takeovers" : "no node can take it");
+	free(t.nets);
 }
 
 void resched_forecast(struct resched *r, struct mono now, const struct world_container *c, const struct plan_claim *claims,
 		      size_t n_claims, struct resched_forecast *ret) {
-	*ret = (struct resched_forecast){.evidence = EVIDENCE_PRESUMED};
-	r->now = now;
 	char *id;
 	const struct workload *w = ledger_identify(r, c, &id);
-	const struct world_node *from = world_node(&r->world, c->node);
-	struct workload nobody = {.id = id};
 
-	plan_for(r, w ? w : &nobody, c, c->node, NULL, claims, n_claims, &ret->choice);
-	struct takeover t = imagine(c, ret->choice.target);
-	bool covered = agents_cover(r, &t, NULL);
-	if (covered && takeover_has_overlay(&t) && from && from->facts.vtep)
-		ret->evidence = EVIDENCE_QUARANTINED;
-	free(t.nets);
-	ret->blocked = blocked(r, w, c, ret->evidence, covered);
+	*ret = (struct resched_forecast){.evidence = EVIDENCE_PRESUMED, .demanded = EVIDENCE_PRESUMED};
+	r->now = now;
+	char *never = never_begun(w, c, world_node(&r->world, c->node));
+	if (w) {
+		const struct imagined was = imagine_lost(r, c->node);
+		foresee(r, w, c, claims, n_claims, ret);
+		imagine_no_more(&was);
+		ret->delay = limit_delay(r, w);
+		ret->attempts = limit_attempts(r, w);
+		ret->keeps_oldest = limit_keeps_oldest(r, w);
+	}
+	if (never) {
+		free(ret->blocked);
+		ret->blocked = never;
+	}
 	free(id);
 }
 
 void resched_forecast_clear(struct resched_forecast *f) {
 	plan_choice_clear(&f->choice);
 	free(f->blocked);
+	free(f->waits);
 	*f = (struct resched_forecast){0};
 }

@@ -149,11 +149,16 @@ const struct world_container *resched_memory(const struct resched *r, const char
 /* What is remembered of it is not to be overwritten by what is seen of it now. */
 bool resched_memory_is_frozen(const struct resched *r, const char *node, const char *id);
 
-/* What would happen to the container if its node died now; claims are others planned before. NULL reason: it would move. */
+/* What would happen to the container if its node died now, found by what decides it then; claims are others planned before. It
+ * would move when it is neither blocked nor waits. */
 struct resched_forecast {
 	struct plan_choice choice;
-	char *blocked; /* why it would not move at all; NULL */
-	enum evidence evidence;
+	char *blocked; /* why it would not move without an operator, or not at all; NULL */
+	char *waits;   /* why not at once; NULL */
+	enum evidence evidence, demanded;
+	struct span delay;
+	unsigned attempts;
+	bool keeps_oldest;
 };
 void resched_forecast(struct resched *r, struct mono now, const struct world_container *c, const struct plan_claim *claims,
 		      size_t n_claims, struct resched_forecast *ret);

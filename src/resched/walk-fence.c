@@ -54,18 +54,18 @@ static bool can_be_quarantined(const struct resched *r, const struct takeover *t
 	return all;
 }
 
-/* `auto`: quarantined where every observer has an agent, else there is nothing better than to presume. */
-static enum evidence evidence_auto(const struct resched *r, const struct takeover *t) {
+/* Quarantined where every observer has an agent, else there is nothing better than to presume: what `auto` demands. */
+enum evidence walk_evidence_to_come(const struct resched *r, const struct takeover *t) {
 	return can_be_quarantined(r, t) && agents_cover(r, t, NULL) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
 }
 
-static enum evidence evidence_demanded(const struct resched *r, const struct takeover *t) {
+enum evidence walk_evidence_demanded(const struct resched *r, const struct takeover *t) {
 	const struct world_container *c = workload_subject(r, walk_workload(r, t));
 	enum evidence demanded = r->settings.fence;
 
 	if (c && c->policy.fence > demanded)
 		demanded = c->policy.fence;
-	return demanded == EVIDENCE_NONE ? evidence_auto(r, t) : demanded;
+	return demanded == EVIDENCE_NONE ? walk_evidence_to_come(r, t) : demanded;
 }
 
 /* By node removal every address of the node is freed, so all that is to move from there must have come as far as this. */
@@ -77,7 +77,7 @@ static const struct workload *awaited_sibling(const struct resched *r, const str
 		if (!w->node || strcmp(w->node, t->from) != 0 || !w->must_run || w->gone || other == t)
 			continue;
 		if (!other || other->row < ROW_EVIDENCE ||
-		    (other->row == ROW_EVIDENCE && evidence_at_hand(r, other) < evidence_demanded(r, other)))
+		    (other->row == ROW_EVIDENCE && evidence_at_hand(r, other) < walk_evidence_demanded(r, other)))
 			return w;
 	}
 	return NULL;
@@ -113,7 +113,7 @@ static void lacks_evidence(struct resched *r, struct takeover *t, enum evidence 
 }
 
 void walk_evidence(struct resched *r, struct takeover *t) {
-	enum evidence demanded = evidence_demanded(r, t), have = evidence_at_hand(r, t);
+	enum evidence demanded = walk_evidence_demanded(r, t), have = evidence_at_hand(r, t);
 	const struct world_node *from = world_node(&r->world, t->from);
 
 	if (t->planned && !t->fenced && !walk_workload(r, t)->orphan && from && from->verdict == NODE_ALIVE) {

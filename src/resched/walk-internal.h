@@ -44,8 +44,17 @@ void walk_undo_result(struct resched *r, struct takeover *t, const struct effect
 void walk_target_lost(struct resched *r, struct takeover *t);
 
 /* Rows that the machine decides. They leave the row, or say why they wait. */
-void walk_plan(struct resched *r, struct takeover *t);     /* walk-plan.c */
+void walk_plan(struct resched *r, struct takeover *t); /* walk-plan.c */
+/* Why no target may be looked for now, `running` others being under way; NULL when one may. Owned. */
+char *walk_obstacle(struct resched *r, const struct takeover *t, const struct world_container *c, unsigned running,
+		    bool *ret_operator);
+/* Where t would make w again, like c. */
+void walk_ask_plan(const struct resched *r, const struct takeover *t, const struct workload *w, const struct world_container *c,
+		   const struct plan_claim *claims, size_t n_claims, struct plan_choice *ret);
 void walk_evidence(struct resched *r, struct takeover *t); /* walk-fence.c */
+enum evidence walk_evidence_demanded(const struct resched *r, const struct takeover *t);
+/* What there will be when all agents have done as they are told. */
+enum evidence walk_evidence_to_come(const struct resched *r, const struct takeover *t);
 /* The ledger names the new owner; once. */
 void walk_claim(struct resched *r, struct takeover *t); /* walk-fence.c */
 

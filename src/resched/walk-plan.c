@@ -146,19 +146,16 @@ static void adopt_target(struct resched *r, struct takeover *t, struct workload 
 	walk_set_state(r, t, TAKEOVER_RUNNING);
 }
 
-static void ask_plan(struct resched *r, struct takeover *t, const struct workload *w, const struct world_container *c,
-		     struct plan_choice *ret) {
+void walk_ask_plan(const struct resched *r, const struct takeover *t, const struct workload *w, const struct world_container *c,
+		   const struct plan_claim *claims, size_t n_claims, struct plan_choice *ret) {
 	struct world_container like = *c; /* with the networks that it is to have, which the subject may have lost since */
 	struct world_net *nets = xnew_n(struct world_net, t->n_nets);
-	struct plan_claim *claims;
-	size_t n = open_claims(r, t, &claims);
 
 	for (size_t i = 0; i < t->n_nets; i++)
 		nets[i] = t->nets[i].net;
 	like.nets = nets;
 	like.n_nets = t->n_nets;
-	plan_for(r, w, &like, w->orphan ? NULL : t->from, t->pinned, claims, n, ret);
-	free(claims);
+	plan_for(r, w, &like, w->orphan ? NULL : t->from, t->pinned, claims, n_claims, ret);
 	free(nets);
 }
 
@@ -191,8 +188,10 @@ static void nowhere(struct resched *r, struct takeover *t, bool full) {
 
 static void choose(struct resched *r, struct takeover *t, struct workload *w, const struct world_container *c) {
 	struct plan_choice choice;
+	struct plan_claim *claims;
+	size_t n = open_claims(r, t, &claims);
 
-	ask_plan(r, t, w, c, &choice);
+	walk_ask_plan(r, t, w, c, claims, n, &choice);
 	if (!strs_equal(&t->rejected, &choice.rejected)) {
 		strs_copy(&t->rejected, &choice.rejected);
 		t->dirty = true;
@@ -202,11 +201,29 @@ static void choose(struct resched *r, struct takeover *t, struct workload *w, co
 	else
 		nowhere(r, t, choice.full);
 	plan_choice_clear(&choice);
+	free(claims);
+}
+
+char *walk_obstacle(struct resched *r, const struct takeover *t, const struct world_container *c, unsigned running,
+		    bool *ret_operator) {
+	char *why = impossible(r, t, c);
+	struct mono when;
+
+	*ret_operator = why != NULL;
+	if (why)
+		return why;
+	if (r->settings.parallel && running >= r->settings.parallel)
+		return xasprintf("%u takeovers are running already", r->settings.parallel);
+	if (limit_allows_another(r, &when))
+		return NULL;
+	wake_at(r, when);
+	return xasprintf("%u takeovers were begun within the last minute, and no more are allowed", r->settings.per_minute);
 }
 
 void walk_plan(struct resched *r, struct takeover *t) {
 	struct workload *w = walk_workload(r, t);
 	const struct world_container *c = workload_subject(r, w);
+	bool for_operator;
 
 	if (w->exhausted)
 		return;
@@ -214,23 +231,12 @@ void walk_plan(struct resched *r, struct takeover *t) {
 		nothing_to_plan(r, t);
 		return;
 	}
-	char *why = impossible(r, t, c);
-	if (why) {
-		takeover_reason(t, "%s", why);
-		free(why);
-		walk_set_state(r, t, TAKEOVER_NEEDS_OPERATOR);
+	char *why = walk_obstacle(r, t, c, count_running(r), &for_operator);
+	if (!why) {
+		choose(r, t, w, c);
 		return;
 	}
-	if (r->settings.parallel && count_running(r) >= r->settings.parallel) {
-		takeover_reason(t, "%u takeovers are running already", r->settings.parallel);
-		return;
-	}
-	struct mono when;
-	if (!limit_allows_another(r, &when)) {
-		takeover_reason(t, "%u takeovers were begun within the last minute, and no more are allowed",
-				r->settings.per_minute);
-		wake_at(r, when);
-		return;
-	}
-	choose(r, t, w, c);
+	takeover_reason(t, "%s", why);
+	walk_set_state(r, t, for_operator ? TAKEOVER_NEEDS_OPERATOR : TAKEOVER_WAITING);
+	free(why);
 }

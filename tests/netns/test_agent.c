@@ -210,7 +210,7 @@ static void quarantine_outlives_its_agent_and_another_manager_is_noticed(void) {
 	wait_until("h3's agent is back", agent_is("h3", "ok"));
 	confirm_another_manager("h3");
 	wait_until("h3's agent obeys another", agent_is("h3", "stale-epoch"));
-	json_t *said CLEANUP_JSON = heir("node confirm-manager h3");
+	json_t *said CLEANUP_JSON = heir("node confirm-manager --yes h3");
 	assert_non_null(said);
 	wait_until("h3's agent obeys again", agent_is("h3", "ok"));
 	heal("h1");

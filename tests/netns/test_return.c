@@ -43,7 +43,7 @@ static void operators_word_is_evidence_enough(void) {
 	wait_ready(&web);
 	power_off("h1");
 	wait_until("an operator is asked for evidence", takeover_is("web", "needs-operator"));
-	json_t *said CLEANUP_JSON = heir("node confirm-dead h1");
+	json_t *said CLEANUP_JSON = heir("node confirm-dead --yes h1");
 	assert_non_null(said);
 	const struct web moved = expect_moved(&web);
 	json_t *t CLEANUP_JSON = takeover_newest("web");

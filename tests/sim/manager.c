@@ -32,7 +32,9 @@ void manager_brake(struct sim *s) {
 
 	for (int i = 0; i < s->fake.n_nodes; i++) {
 		const struct world_node *n = world_node(resched_world(s->machine), s->fake.nodes[i].name);
-		nodes[i] = (struct storm_node){detector_verdict(&s->detectors[i]), n->remote, n->agent.state == NODE_AGENT_OK};
+		nodes[i] = (struct storm_node){.verdict = detector_verdict(&s->detectors[i]),
+					       .remote = n->remote,
+					       .agent = n->agent.state == NODE_AGENT_OK};
 	}
 	struct brake_verdict v = storm_update(&s->storm, &view, s->now);
 	bool changed = resched_brake_holds(s->machine, &reason) != v.hold;

@@ -98,7 +98,7 @@ static const struct {
 	 "heir: no container \\u{1b}[31m\n"},
 	{"an operator's word",
 	 cli_node,
-	 {"confirm-dead", "h1"},
+	 {"confirm-dead", "--yes", "h1"},
 	 CLI_TABLE,
 	 "POST /v1/nodes/h1/confirm-dead HTTP",
 	 "204 No Content\r\n\r\n",
@@ -107,12 +107,57 @@ static const struct {
 	 ""},
 	{"an operator's word for this manager",
 	 cli_node,
-	 {"confirm-manager", "h1"},
+	 {"confirm-manager", "-y", "h1"},
 	 CLI_TABLE,
 	 "POST /v1/nodes/h1/confirm-manager HTTP",
 	 "204 No Content\r\n\r\n",
 	 CLI_OK,
-	 "the agent on h1 obeys this manager now\n",
+	 "h1 has an agent that obeys this manager now\n",
+	 ""},
+	{"a hold with its reason",
+	 cli_node,
+	 {"hold", "-y", "h1", "--reason", "new disks"},
+	 CLI_TABLE,
+	 "POST /v1/nodes/h1/hold?reason=new%20disks HTTP",
+	 "200 OK\r\n\r\n{}",
+	 CLI_OK,
+	 "h1 is held until you release it\n",
+	 ""},
+	{"a hold without one",
+	 cli_node,
+	 {"hold", "-y", "h1"},
+	 CLI_TABLE,
+	 "POST /v1/nodes/h1/hold?reason=no%20reason%20was%20given HTTP",
+	 "200 OK\r\n\r\n{}",
+	 CLI_OK,
+	 "h1 is held until you release it\n",
+	 ""},
+	{"a release that is refused",
+	 cli_node,
+	 {"release", "-y", "h1"},
+	 CLI_TABLE,
+	 "POST /v1/nodes/h1/release HTTP",
+	 "409 Conflict\r\n\r\n{\"error\":\"h1 is not held\"}",
+	 CLI_FAILED,
+	 "",
+	 "heir: h1 is not held\n"},
+	{"another try",
+	 cli_takeover,
+	 {"retry", "-y", "web"},
+	 CLI_TABLE,
+	 "POST /v1/takeovers/web/retry HTTP",
+	 "200 OK\r\n\r\n{}",
+	 CLI_OK,
+	 "it is tried again\n",
+	 ""},
+	{"giving up",
+	 cli_takeover,
+	 {"abandon", "--yes", "3f2a"},
+	 CLI_JSONL,
+	 "POST /v1/takeovers/3f2a/abandon HTTP",
+	 "200 OK\r\n\r\n{\"a\":1}",
+	 CLI_OK,
+	 "{\"a\":1}\n",
 	 ""},
 	{"a look at all kernels",
 	 cli_verify,
@@ -143,7 +188,7 @@ static const struct {
 	 ""},
 	{"the brake released",
 	 cli_go,
-	 {NULL},
+	 {"-y"},
 	 CLI_TABLE,
 	 "POST /v1/go HTTP",
 	 "200 OK\r\n\r\n{}",
@@ -198,6 +243,66 @@ static void call(size_t i, const char *dir) {
 	free(errors);
 }
 
+/* ---- asking back ---- */
+
+static const struct {
+	const char *what;
+	cli_command_fn *run;
+	char *args[3];
+	const char *typed, *says;
+} refusals[] = {
+	{"nothing is typed", cli_node, {"confirm-dead", "h1"}, "", "Type h1 to do it: heir: not confirmed"},
+	{"another word", cli_node, {"confirm-dead", "h1"}, "h2\n", "not confirmed"},
+	{"yes is no name", cli_node, {"release", "h1"}, "yes\n", "not confirmed"},
+	{"more than the word", cli_node, {"hold", "h1"}, "h11\n", "not confirmed"},
+	{"an empty line", cli_takeover, {"abandon", "web"}, "\n", "Type web to do it: heir: not confirmed"},
+	{"a retry", cli_takeover, {"retry", "web"}, "no\n", "not confirmed"},
+	{"the brake", cli_go, {NULL}, "GO\n", "Type go to do it: heir: not confirmed"},
+	{"a manager", cli_node, {"confirm-manager", "h1"}, "", "not confirmed"},
+};
+
+/* Nobody listens there: a command that went on would end with 69. */
+static int ask_back(cli_command_fn *run, char *const args[3], const char *typed, char **ret_errors) {
+	char *out = NULL;
+	size_t out_len, errors_len;
+	struct cli cli = {.host = "unix:///nowhere/heir.sock",
+			  .in = fmemopen((void *)(uintptr_t)(*typed ? typed : " "), *typed ? strlen(typed) : 1, "r"),
+			  .out = open_memstream(&out, &out_len),
+			  .errors = open_memstream(ret_errors, &errors_len)};
+	char *argv[4] = {"heir"};
+	int argc = 1;
+
+	while (argc < 4 && args[argc - 1]) {
+		argv[argc] = args[argc - 1];
+		argc++;
+	}
+	int status = run(&cli, argc, argv);
+	fclose(cli.in);
+	fclose(cli.out);
+	fclose(cli.errors);
+	free(out);
+	return status;
+}
+
+static void what_is_not_confirmed_is_not_done(void **state) {
+	(void)state;
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		char *errors CLEANUP_FREE = NULL;
+		int status = ask_back(refusals[i].run, refusals[i].args, refusals[i].typed, &errors);
+		if (status != CLI_FAILED || !strstr(errors, refusals[i].says))
+			fail_msg("%s: ended with %d: %s", refusals[i].what, status, errors);
+	}
+}
+
+static void the_name_is_the_confirmation(void **state) {
+	char *const node[3] = {"confirm-dead", "h1"}, *const go[3] = {NULL};
+	char *errors CLEANUP_FREE = NULL, *more CLEANUP_FREE = NULL;
+
+	(void)state;
+	assert_int_equal(ask_back(cli_node, node, "  h1 \n", &errors), CLI_UNREACHABLE);
+	assert_int_equal(ask_back(cli_go, go, "go\n", &more), CLI_UNREACHABLE);
+}
+
 static void each_command_asks_for_its_path_and_ends_with_its_status(void **state) {
 	(void)state;
 	char dir[] = "/tmp/heir-cli-XXXXXX";
@@ -210,6 +315,8 @@ static void each_command_asks_for_its_path_and_ends_with_its_status(void **state
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_command_asks_for_its_path_and_ends_with_its_status),
+		cmocka_unit_test(what_is_not_confirmed_is_not_done),
+		cmocka_unit_test(the_name_is_the_confirmation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

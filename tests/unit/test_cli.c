@@ -83,12 +83,13 @@ static void nodes_are_a_table_and_absent_values_a_dash(void **state) {
 	assert_rendered(cli_render_nodes,
 			"[{\"name\": \"h1\", \"url\": \"tcp://10.99.0.11:2375\", \"state\": \"alive\", \"version\": \"20.10.24\", "
 			"\"overlay\": \"swarm\","
-			" \"containers\": 12, \"agent\": \"none\"}, {\"name\": \"h2\", \"url\": \"tcp://10.99.0.12:2376\", "
+			" \"containers\": 12, \"agent\": \"none\", \"hold\": \"by an operator: new disks\"}, {\"name\": \"h2\", "
+			"\"url\": \"tcp://10.99.0.12:2376\", "
 			"\"state\": \"engine-only\","
 			" \"version\": null, \"overlay\": null, \"containers\": 0, \"agent\": \"none\"}]",
-			"NAME STATE       VERSION  OVERLAY CONTAINERS AGENT URL\n"
-			"h1   alive       20.10.24 swarm   12         none  tcp://10.99.0.11:2375\n"
-			"h2   engine-only -        -       0          none  tcp://10.99.0.12:2376\n");
+			"NAME STATE       VERSION  OVERLAY CONTAINERS AGENT URL                   HELD\n"
+			"h1   alive       20.10.24 swarm   12         none  tcp://10.99.0.11:2375 by an operator: new disks\n"
+			"h2   engine-only -        -       0          none  tcp://10.99.0.12:2376 -\n");
 }
 
 static void a_node_shows_its_networks_and_stale_copies(void **state) {
@@ -256,6 +257,38 @@ static void a_drill_says_what_would_happen(void **state) {
 			"the storm brake would hold it: 2 of 3 nodes would be lost\n");
 }
 
+static void a_drill_names_those_who_would_not_be_moved(void **state) {
+	(void)state;
+	assert_rendered(cli_render_drill,
+			"{\"node\": \"h1\", \"containers\": [{\"container\": \"web\", \"state\": \"blocked\", \"networks\": [], "
+			"\"reason\": \"its address cannot be released: no swarm control socket is configured\"}], \"brake\": "
+			"{\"held\": false}, \"warnings\": [\"h1 would be taken out of its swarm\"], \"bystanders\": [\"db\"]}",
+			"if h1 died now:\n"
+			"CONTAINER WHAT    TARGET EVIDENCE ADDRESSES, REASON\n"
+			"web       blocked -      -        its address cannot be released: no swarm control socket is\n"
+			"                                  configured\n"
+			"warnings:\n"
+			"  h1 would be taken out of its swarm\n"
+			"would not be moved, and is on overlays:\n"
+			"  db\n");
+}
+
+static void an_explanation_shows_the_rules_and_whose_they_are(void **state) {
+	(void)state;
+	assert_rendered(
+		cli_render_explain,
+		"{\"container\": \"web\", \"movable\": true, \"now\": \"h1 is lost; it is moved in 7 s\", \"rules\": "
+		"[{\"what\": \"delay\", \"value\": \"30s\", \"from\": \"label heir.delay\", \"meaning\": \"how long its node "
+		"is lost before it is moved\"}, {\"what\": \"attempts\", \"value\": 3, \"from\": \"configuration\", "
+		"\"meaning\": \"how often\"}]}",
+		"web\n"
+		"  movable        yes\n"
+		"  now            h1 is lost; it is moved in 7 s\n"
+		"  RULE     VALUE FROM             MEANING\n"
+		"  delay    30s   label heir.delay how long its node is lost before it is moved\n"
+		"  attempts 3     configuration    how often\n");
+}
+
 static void a_drill_ends_with_2_only_when_something_would_change(void **state) {
 	(void)state;
 	static const struct {
@@ -396,6 +429,8 @@ int main(void) {
 		cmocka_unit_test(an_event_is_one_line),
 		cmocka_unit_test(an_explanation_names_every_rejected_node),
 		cmocka_unit_test(a_drill_says_what_would_happen),
+		cmocka_unit_test(a_drill_names_those_who_would_not_be_moved),
+		cmocka_unit_test(an_explanation_shows_the_rules_and_whose_they_are),
 		cmocka_unit_test(a_drill_ends_with_2_only_when_something_would_change),
 		cmocka_unit_test(json_is_given_as_it_came_and_jsonl_by_the_line),
 		cmocka_unit_test(quiet_leaves_only_names),

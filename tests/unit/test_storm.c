@@ -12,7 +12,7 @@
 #define NODES 4
 
 /* settling: 3 * 1 s + 1 s */
-static const struct detector_settings beat = {{1000000000}, {1000000000}, 3, 1};
+static const struct detector_settings beat = {.interval = {1000000000}, .timeout = {1000000000}, .failures = 3, .recover = 1};
 
 static struct storm_view view_of(const struct storm_node nodes[NODES]) {
 	return (struct storm_view){.nodes = nodes, .n = NODES, .max_lost = {.value = 50, .percent = true}, .beat = beat};
@@ -24,21 +24,21 @@ static struct brake_verdict update(struct storm *s, const struct storm_node node
 }
 
 #define A \
-	{ HEALTH_ALIVE, true, false }
+	{ HEALTH_ALIVE, true, false, NULL }
 #define L \
-	{ HEALTH_ALIVE, false, true }
+	{ HEALTH_ALIVE, false, true, NULL }
 #define D \
-	{ HEALTH_DEAD, true, false }
+	{ HEALTH_DEAD, true, false, NULL }
 #define S \
-	{ HEALTH_SUSPECT, true, false }
+	{ HEALTH_SUSPECT, true, false, NULL }
 #define U \
-	{ HEALTH_UNKNOWN, true, false }
+	{ HEALTH_UNKNOWN, true, false, NULL }
 #define E \
-	{ HEALTH_ENGINE_ONLY, true, false }
+	{ HEALTH_ENGINE_ONLY, true, false, NULL }
 #define R \
-	{ HEALTH_RECOVERING, true, false }
+	{ HEALTH_RECOVERING, true, false, NULL }
 #define W /* its engine is dead, and its agent answers */ \
-	{ HEALTH_DEAD, true, true }
+	{ HEALTH_DEAD, true, true, NULL }
 
 static void every_verdict_counts_as_written(void **state) {
 	static const struct {
@@ -67,6 +67,55 @@ static void every_verdict_counts_as_written(void **state) {
 
 static const struct storm_node well[NODES] = {A, A, A, A}, one[NODES] = {D, A, A, A}, three[NODES] = {D, D, D, A},
 			       none_known[NODES] = {U, U, U, U};
+
+static struct brake_verdict update_zone(struct storm *s, const struct storm_node nodes[NODES], int64_t sec) {
+	struct storm_view view = view_of(nodes);
+	view.zone_max_lost = (struct brake_limit){.value = 1};
+	return storm_update_zone(s, &view, "a", (struct mono){sec * 1000000000});
+}
+
+static void a_zone_counts_its_own_nodes_only(void **state) {
+	static const struct {
+		const char *what;
+		enum health_verdict verdicts[NODES];
+		bool hold;
+	} cases[] = {
+		{"all is well", {HEALTH_ALIVE, HEALTH_ALIVE, HEALTH_ALIVE, HEALTH_ALIVE}, false},
+		{"as many as are allowed", {HEALTH_DEAD, HEALTH_ALIVE, HEALTH_ALIVE, HEALTH_ALIVE}, false},
+		{"one more", {HEALTH_DEAD, HEALTH_SUSPECT, HEALTH_ALIVE, HEALTH_ALIVE}, true},
+		{"others' are not counted", {HEALTH_DEAD, HEALTH_ALIVE, HEALTH_DEAD, HEALTH_DEAD}, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static const char *const zones[NODES] = {"a", "a", "b", NULL};
+		struct storm_node nodes[NODES];
+		struct storm s = {0};
+		for (int k = 0; k < NODES; k++)
+			nodes[k] = (struct storm_node){cases[i].verdicts[k], true, false, zones[k]};
+		struct brake_verdict v = update_zone(&s, nodes, 1);
+		if (v.hold != cases[i].hold ||
+		    (v.hold && !strstr(v.reason, "2 of 2 nodes of zone \"a\" are lost, more than 1 at once")))
+			fail_msg("%s: %s: %s", cases[i].what, v.hold ? "holds" : "lets go", v.reason);
+	}
+}
+
+static void a_zone_lingers_and_obeys_an_operator_by_itself(void **state) {
+	static const struct storm_node both[NODES] = {{HEALTH_DEAD, true, false, "a"}, {HEALTH_DEAD, true, false, "a"}, A, A},
+				       first[NODES] = {{HEALTH_DEAD, true, false, "a"}, {HEALTH_ALIVE, true, false, "a"}, A, A};
+	struct storm s = {0};
+
+	(void)state;
+	assert_true(update_zone(&s, both, 1).hold);
+	assert_true(update_zone(&s, first, 2).hold);
+	assert_true(update_zone(&s, first, 5).hold);
+	assert_false(update_zone(&s, first, 6).hold);
+	assert_true(update_zone(&s, both, 10).hold);
+	s.operator_go = true;
+	assert_false(update_zone(&s, both, 11).hold);
+	assert_false(update_zone(&s, first, 12).hold);
+	assert_true(update_zone(&s, both, 20).hold); /* another storm, another word */
+}
 
 static void a_storm_lingers_as_long_as_a_death_takes_to_find(void **state) {
 	struct storm s = {0};
@@ -105,6 +154,8 @@ static void an_operator_s_word_holds_for_this_storm_only(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_verdict_counts_as_written),
+		cmocka_unit_test(a_zone_counts_its_own_nodes_only),
+		cmocka_unit_test(a_zone_lingers_and_obeys_an_operator_by_itself),
 		cmocka_unit_test(a_storm_lingers_as_long_as_a_death_takes_to_find),
 		cmocka_unit_test(a_start_does_not_linger),
 		cmocka_unit_test(an_operator_s_word_holds_for_this_storm_only),
