@@ -332,7 +332,8 @@ static void a_drill_says_what_the_agents_would_prove(void **state) {
 		 "not every host on its networks has an agent that answers"},
 		{"stopped demanded", false, true, EVIDENCE_STOPPED, EVIDENCE_QUARANTINED, "which only an operator can give"},
 		{"key/value, all agents", true, true, EVIDENCE_NONE, EVIDENCE_QUARANTINED, NULL},
-		{"key/value, one missing", true, false, EVIDENCE_NONE, EVIDENCE_PRESUMED, "whose rows only agents repair: no agents on h3"},
+		{"key/value, one missing", true, false, EVIDENCE_NONE, EVIDENCE_PRESUMED,
+		 "whose rows only agents repair: no agents on h3"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
