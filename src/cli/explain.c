@@ -22,7 +22,8 @@ static void render_future(FILE *out, const json_t *answer) {
 	if (!json_at(answer, "would"))
 		return;
 	if (json_at(answer, "would.target"))
-		fprintf(out, "if %s died now, %s would take it over\n", node, target);
+		fprintf(out, "if %s died now, %s %s\n", node, target,
+			json_bool_or(answer, "movable", false) ? "would take it over" : "is where it could go");
 	else
 		fprintf(out, "if %s died now, no node could take it over\n", node);
 	render_rejected(out, json_at(answer, "would.rejected"));

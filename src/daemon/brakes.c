@@ -70,12 +70,19 @@ void brakes_add_node(struct daemon_node *n) {
 	n->zone = zone ? zone_get(n->daemon, zone) : NULL;
 }
 
+/* At the start nobody has answered yet: nothing to be warned of. */
+static enum log_level level_of(const struct daemon *d, const struct storm_view *view, bool holds) {
+	bool starting = !mono_reached(mono_add(d->started, storm_settling_time(&view->beat)), mono_now());
+
+	return holds && !starting ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
 static void update_zone(struct daemon *d, struct zone *z, const struct storm_view *view) {
 	struct brake_verdict v = storm_update_zone(&z->storm, view, z->name, mono_now());
 
 	if (v.hold != z->held) {
-		log_at(v.hold ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v.hold ? "zone-brake-holds" : "zone-brake-released",
-		       LOG_STR("zone", z->name), LOG_STR("reason", v.reason));
+		log_at(level_of(d, view, v.hold), v.hold ? "zone-brake-holds" : "zone-brake-released", LOG_STR("zone", z->name),
+		       LOG_STR("reason", v.reason));
 		turn_wake(d);
 	}
 	z->held = v.hold;
@@ -87,11 +94,8 @@ static void update_zone(struct daemon *d, struct zone *z, const struct storm_vie
 /* ---- all ---- */
 
 static void log_brake(const struct daemon *d, const struct storm_view *view, const struct brake_verdict *v) {
-	/* At the start nobody has answered yet: nothing to be warned of. */
-	bool starting = !mono_reached(mono_add(d->started, storm_settling_time(&view->beat)), mono_now());
-
-	log_at(v->hold && !starting ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, v->hold ? "brake-holds" : "brake-released",
-	       LOG_STR("reason", v->reason), LOG_INT("lost", storm_count(view).lost), LOG_INT("of", view->n));
+	log_at(level_of(d, view, v->hold), v->hold ? "brake-holds" : "brake-released", LOG_STR("reason", v->reason),
+	       LOG_INT("lost", storm_count(view).lost), LOG_INT("of", view->n));
 }
 
 void brakes_update(struct daemon *d) {

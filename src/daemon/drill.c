@@ -79,14 +79,14 @@ static char *reason_of(const struct resched_forecast *f) {
 static json_t *container_json(const struct world_container *c, const struct resched_forecast *f) {
 	json_t *j = json_object();
 	char *reason CLEANUP_FREE = reason_of(f);
-	bool moves = !f->blocked && !f->waits;
+	bool moves = !f->blocked && !f->waits, by_word = f->demanded > f->evidence; /* an operator's */
 
 	json_set_str(j, "container", c->name);
 	json_set_str(j, "policy", c->policy.move ? "on-node-failure" : "no");
-	json_set_str(j, "target", f->blocked ? NULL : f->choice.target);
+	json_set_str(j, "target", f->blocked && !by_word ? NULL : f->choice.target);
 	json_set_str(j, "reason", reason);
 	json_object_set_new(j, "networks", networks(c));
-	json_set_str(j, "evidence", f->blocked && f->demanded <= f->evidence ? NULL : evidence_name(f->evidence));
+	json_set_str(j, "evidence", f->blocked && !by_word ? NULL : evidence_name(f->evidence));
 	json_set_str(j, "demanded", c->policy.move ? evidence_name(f->demanded) : NULL);
 	json_set_str(j, "state", state_of(c, f));
 	json_object_set_new(j, "delay_seconds", moves ? json_real(span_to_sec(f->delay)) : json_null());
@@ -137,11 +137,11 @@ static void add_cost(struct drill *x) {
 	if (n == 0 || (!x->swarm && x->kv_names.n == 0))
 		return;
 	if (any_agent(x))
-		warn(x, xasprintf("if %s is only cut off: until it is back and clean, its other %zu container%s on overlays "
-				  "will not be heard by hosts with an agent",
+		warn(x, xasprintf("if %s is only cut off: until it is back and clean, hosts with an agent will not hear its %zu "
+				  "other container%s on overlays either",
 				  x->node, n, n == 1 ? "" : "s"));
 	if (x->by_node_removal)
-		warn(x, xasprintf("%s would be taken out of its swarm: the addresses of its other %zu container%s are free for "
+		warn(x, xasprintf("%s would be taken out of its swarm: the addresses of its %zu other container%s are free for "
 				  "anybody until it is back, and are then given back to them",
 				  x->node, n, n == 1 ? "" : "s"));
 }

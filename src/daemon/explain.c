@@ -81,7 +81,7 @@ static json_t *reasons(const struct world_container *c, const struct resched_for
 static json_t *now(const struct daemon *d, const struct world_container *c, const struct resched_forecast *f) {
 	const struct world_node *n = world_node(resched_world(d->machine), c->node);
 
-	if (!n || n->lost_since.ns == 0 || f->delay.ns == 0 || n->confirmed_dead)
+	if (!n || n->lost_since.ns == 0 || f->delay.ns == 0 || f->blocked || n->confirmed_dead)
 		return json_null();
 	double left = span_to_sec(f->delay) - span_to_sec(mono_since(n->lost_since, mono_now()));
 	return left > 0 ? json_sprintf("%s is lost; it is moved in %.0f s unless it answers before (delay)", n->name, left)
@@ -118,7 +118,7 @@ json_t *view_explain(struct daemon *d, const struct world_container *c) {
 	json_set_str(j, "node", c->node);
 	json_object_set_new(j, "generation", w ? json_integer(w->generation) : json_null());
 	json_object_set_new(j, "would",
-			    json_pack("{s:s?, s:o}", "target", f.blocked ? NULL : f.choice.target, "rejected",
+			    json_pack("{s:s?, s:o}", "target", f.choice.target, "rejected",
 				      view_rejected(&f.choice.rejected)));
 	json_object_set_new(j, "takeovers", takeovers(d, w));
 	resched_forecast_clear(&f);

@@ -234,7 +234,8 @@ static void order(struct resched *r, struct world_node *n) {
 static void ordered(struct resched *r, struct node_agent *a, const struct effect_result *result) {
 	a->quarantining = 0;
 	a->settled = false;
-	a->order_open = result->outcome == EFFECT_UNKNOWN || (a->order_open && result->outcome == EFFECT_NOT_DONE);
+	/* Only an order that was obeyed makes an earlier one that may still come an older one. */
+	a->order_open = result->outcome == EFFECT_UNKNOWN || (a->order_open && result->outcome != EFFECT_OK);
 	if (result->outcome == EFFECT_OK && result->vteps) {
 		strs_copy(&a->quarantine, result->vteps);
 		if (is_same_set(&a->quarantine, &a->ordered)) {

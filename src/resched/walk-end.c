@@ -182,6 +182,8 @@ static void go_on_from_start(struct resched *r, struct takeover *t) {
 }
 
 static void nothing_staged(struct resched *r, struct takeover *t) {
+	if (t->new_id)
+		resched_container_gone(r, t->to, t->new_id); /* its event comes later */
 	xstr_replace(&t->new_id, NULL);
 	t->staged = false;
 	give_up(r, t);
@@ -197,7 +199,9 @@ static bool undo_met_running(struct resched *r, struct takeover *t) {
 	}
 	/* Started by its user, who has no use for it: a stale copy like any other. */
 	workload_copy_add(walk_workload(r, t), t->to, t->new_id, t->staged_name, t->generation);
-	nothing_staged(r, t);
+	xstr_replace(&t->new_id, NULL);
+	t->staged = false;
+	give_up(r, t);
 	return true;
 }
 
