@@ -53,6 +53,7 @@ void node_agent_clear(struct node_agent *a) {
 	}
 	strs_clear(&a->quarantine);
 	strs_clear(&a->ordered);
+	strs_clear(&a->sure);
 	world_nets_free(a->former, a->n_former);
 	free(a->reason);
 	free(a->instance);

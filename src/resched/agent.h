@@ -53,8 +53,11 @@ struct node_agent {
 	bool quarantine_known;  /* it has said so, in this run */
 	uint64_t quarantining;  /* the effect under way that changes it; 0: none */
 	struct strs ordered;    /* what the newest order said */
+	struct strs sure;       /* what every order says that may yet take effect; of no meaning while none is open */
 	bool settled;           /* it drops what it is to drop, and nothing has changed since that was found */
-	bool order_open;        /* that order was not answered: it may yet take effect, and is repeated */
+	bool order_open;        /* an order was not answered: it may yet take effect, until a newer one was obeyed */
+	bool unaware;           /* it knows addresses, and not that the manager was started since */
+	bool obeyed;            /* an order of this run of the machine: none of a run before can take effect any more */
 	unsigned tries;
 	struct mono not_before;
 	struct agent_seat *seats; /* by workload */

@@ -60,9 +60,8 @@ bool resched_agent(struct resched *r, const char *node, const struct agent_repor
 	}
 	if (report->state != NODE_AGENT_OK)
 		forget_sightings(r, node);
-	if (report->unaware && !a->order_open) {
-		a->order_open = changed = true; /* any order will do */
-	}
+	changed |= report->unaware && !a->unaware;
+	a->unaware = report->unaware; /* any order will do */
 	former_take(a, report);
 	changed |= a->n_former > 0;
 	a->settled &= !changed;
@@ -129,12 +128,13 @@ bool agents_cover(const struct resched *r, const struct takeover *t, struct strs
 	return all;
 }
 
-/* Its kernel drops it, and no order that is still out says otherwise. */
+/* Its kernel drops it, and no order that is still out says otherwise, be it this manager's or one's before it. */
 static bool keeps_quarantine(const struct node_agent *a, const char *vtep) {
 	bool drops = a->state == NODE_AGENT_OK && a->quarantine_known && strs_has(&a->quarantine, vtep);
-	bool stays = (!a->quarantining && !a->order_open) || strs_has(&a->ordered, vtep);
+	bool under_way = !a->quarantining || strs_has(&a->ordered, vtep);
+	bool open = a->obeyed && (!a->order_open || strs_has(&a->sure, vtep));
 
-	return drops && stays;
+	return drops && under_way && open;
 }
 
 bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node) {
@@ -214,7 +214,8 @@ static void order(struct resched *r, struct world_node *n) {
 	if (a->state != NODE_AGENT_OK || a->quarantining || !a->quarantine_known || a->settled)
 		return;
 	wanted(r, n, &set);
-	if (is_same_set(&set, &a->quarantine) && !a->order_open) {
+	bool sure = !a->order_open && !a->unaware && (a->obeyed || set.n == 0);
+	if (is_same_set(&set, &a->quarantine) && sure) {
 		a->tries = 0;
 		a->settled = true;
 	} else if (!mono_reached(a->not_before, r->now)) {
@@ -231,11 +232,27 @@ static void order(struct resched *r, struct world_node *n) {
 	strs_clear(&set);
 }
 
+/* Only an order that was obeyed makes an earlier one that may still come an older one, which its agent refuses. */
+static void note_open(struct node_agent *a, enum effect_outcome outcome) {
+	if (outcome == EFFECT_OK) {
+		a->order_open = a->unaware = false;
+		a->obeyed = true;
+		return;
+	}
+	if (outcome != EFFECT_UNKNOWN)
+		return;
+	if (!a->order_open)
+		strs_copy(&a->sure, &a->ordered);
+	for (size_t i = a->sure.n; i-- > 0;)
+		if (!strs_has(&a->ordered, a->sure.v[i]))
+			strs_remove(&a->sure, a->sure.v[i]);
+	a->order_open = true;
+}
+
 static void ordered(struct resched *r, struct node_agent *a, const struct effect_result *result) {
 	a->quarantining = 0;
 	a->settled = false;
-	/* Only an order that was obeyed makes an earlier one that may still come an older one. */
-	a->order_open = result->outcome == EFFECT_UNKNOWN || (a->order_open && result->outcome != EFFECT_OK);
+	note_open(a, result->outcome);
 	if (result->outcome == EFFECT_OK && result->vteps) {
 		strs_copy(&a->quarantine, result->vteps);
 		if (is_same_set(&a->quarantine, &a->ordered)) {

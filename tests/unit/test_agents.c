@@ -103,10 +103,11 @@ static void an_order_that_was_not_answered_is_repeated(void **state) {
 	until_released(rig);
 	unknown(rig, EFFECT_QUARANTINE, "h3");
 	assert_false(is_asked(rig, EFFECT_QUARANTINE, "h3"));
-	agent(rig, "h3", "one", OLD_VTEP); /* it came through: it says what was ordered, and that counts */
-	assert_true(last(rig)->released);
+	agent(rig, "h3", "one", OLD_VTEP); /* it says what was ordered; but an order of a manager before this one may still come */
+	assert_false(last(rig)->released);
 	pass_time(rig, 1000);
-	obey(rig, "h3"); /* and is repeated all the same, for it may come once more */
+	obey(rig, "h3"); /* what it obeyed makes all before it older */
+	assert_true(last(rig)->released);
 	assert_false(is_asked(rig, EFFECT_QUARANTINE, "h3"));
 	pass_time(rig, 10000);
 	assert_false(is_asked(rig, EFFECT_QUARANTINE, "h3"));
@@ -194,8 +195,11 @@ static void a_quarantine_outlives_the_manager(void **state) {
 	restart(rig);
 	agent(rig, "h2", "one", OLD_VTEP);
 	agent(rig, "h3", "one", OLD_VTEP);
-	assert_false(is_asked(rig, EFFECT_QUARANTINE, NULL));
 	assert_true(world_node(resched_world(rig->r), "h1")->quarantined);
+	obey(rig, "h2"); /* told again, so that nothing from before the restart counts as newer */
+	obey(rig, "h3");
+	pass_time(rig, 10000);
+	assert_false(is_asked(rig, EFFECT_QUARANTINE, NULL));
 }
 
 static void what_may_belong_to_a_node_not_heard_of_yet_stays_dropped(void **state) {
@@ -205,10 +209,38 @@ static void what_may_belong_to_a_node_not_heard_of_yet_stays_dropped(void **stat
 	(void)begin_with_agents(state);
 	resched_node_facts(rig->r, "h1", &nothing);
 	agent(rig, "h2", "one", "10.99.0.77");
+	assert_true(strs_has(&asked(rig, EFFECT_QUARANTINE, "h2")->vteps, "10.99.0.77"));
+	const struct strs kept = {.v = (char *[]){(char *)(uintptr_t) "10.99.0.77"}, .n = 1};
+	answer(rig, EFFECT_QUARANTINE, "h2", &(struct effect_result){.outcome = EFFECT_OK, .vteps = &kept});
 	expect_nothing(rig);
 	resched_node_vtep(rig->r, "h1", OLD_VTEP);
 	turn(rig);
 	assert_int_equal(asked(rig, EFFECT_QUARANTINE, "h2")->vteps.n, 0);
+}
+
+static void an_open_order_that_says_otherwise_is_no_quarantine(void **state) {
+	struct rig *rig = begin_with_agents(state);
+
+	die_whole(rig, "h1");
+	obey(rig, "h2");
+	obey(rig, "h3");
+	comes_up(rig, "h1"); /* back before anything was taken from it */
+	refuse(rig, EFFECT_CREATE, "h2", REFUSAL_OTHER, "server error");
+	ok(rig, EFFECT_INSPECT, "h2");
+	expect_state(rig, TAKEOVER_ROLLED_BACK, NULL);
+	obey(rig, "h2");
+	unknown(rig, EFFECT_QUARANTINE, "h3"); /* the lift: it may come at any time */
+	die_whole(rig, "h1");
+	ok(rig, EFFECT_CREATE, last(rig)->to);
+	ok(rig, EFFECT_READY, NULL);
+	obey(rig, "h2");
+	pass_time(rig, 1000);
+	refuse(rig, EFFECT_QUARANTINE, "h3", REFUSAL_OTHER, "server error");
+	agent(rig, "h3", "one", OLD_VTEP); /* still as it was before the lift */
+	assert_false(last(rig)->released);
+	pass_time(rig, 4000);
+	obey(rig, "h3");
+	assert_true(last(rig)->released);
 }
 
 /* ---- witnesses ---- */
@@ -371,6 +403,7 @@ int main(void) {
 		T(a_second_death_a_moment_after_the_first_is_ordered_at_once),
 		T(a_kernel_that_drops_something_else_than_ordered_is_ordered_again_after_a_moment),
 		T(a_quarantine_outlives_the_manager),
+		T(an_open_order_that_says_otherwise_is_no_quarantine),
 		T(what_may_belong_to_a_node_not_heard_of_yet_stays_dropped),
 		T(what_a_witness_reaches_is_not_taken_over_until_no_witness_does),
 		T(what_a_silent_agent_saw_is_no_news),
