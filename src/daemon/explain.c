@@ -118,8 +118,7 @@ json_t *view_explain(struct daemon *d, const struct world_container *c) {
 	json_set_str(j, "node", c->node);
 	json_object_set_new(j, "generation", w ? json_integer(w->generation) : json_null());
 	json_object_set_new(j, "would",
-			    json_pack("{s:s?, s:o}", "target", f.choice.target, "rejected",
-				      view_rejected(&f.choice.rejected)));
+			    json_pack("{s:s?, s:o}", "target", f.choice.target, "rejected", view_rejected(&f.choice.rejected)));
 	json_object_set_new(j, "takeovers", takeovers(d, w));
 	resched_forecast_clear(&f);
 	return j;
