@@ -44,6 +44,17 @@ $(PROGRAMS):
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(PKG_LIBS) $(LINK_MORE) -lm
 $(B)/heir-agent: LINK_MORE = $(NETLINK_LIBS)
 
+# heird with crash points, for the scenarios: the same objects but one.
+TEST_HEIRD = $(B)/test/heird
+$(TEST_HEIRD): $(B)/obj/src/daemon/main.o $(B)/obj/test/crash.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(PKG_LIBS) -lm
+$(B)/obj/test/crash.o: src/daemon/crash.c
+	$(call say,CC,"$< with crash points")
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -DHEIR_CRASH_POINTS -MMD -MP -c -o $@ $<
+
 $(LIB): $(LIB_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -81,7 +92,7 @@ unit: $(UNIT)
 	$(Q)tests/run-unit $(UNIT)
 sim: $(B)/tests/sim/sim
 	$(Q)$(B)/tests/sim/sim --seeds $(SEEDS)
-netns-tests: $(NETNS)
+netns-tests: $(NETNS) $(TEST_HEIRD)
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan:

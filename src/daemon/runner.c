@@ -37,7 +37,7 @@ static void log_effect(const struct effect *e, const struct effect_result *resul
 
 static void answer(struct daemon *d, const struct effect *e, const struct effect_result *result) {
 	log_effect(e, result);
-	crash_point(d, e->takeover, "after");
+	crash_answered(d, e);
 	resched_result(d->machine, mono_now(), e->id, result);
 	turn_wake(d);
 }

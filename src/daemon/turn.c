@@ -163,6 +163,7 @@ static void committed(void *user, int result, const struct err *err) {
 	struct turn_commit *c = user;
 	struct daemon *d = c->daemon;
 
+	crash_commit_ended(d, c->out.effects, result < 0 ? 0 : c->out.n_effects);
 	if (result < 0) {
 		for (size_t i = 0; i < c->out.n_effects; i++)
 			runner_not_done(d, c->out.effects[i], err->msg);
@@ -175,10 +176,8 @@ static void committed(void *user, int result, const struct err *err) {
 		store_recovered(d);
 	if (c->out.n_logs > 0)
 		api_log_written(d);
-	for (size_t i = 0; i < c->out.n_effects; i++) {
-		crash_point(d, c->out.effects[i]->takeover, "before");
+	for (size_t i = 0; i < c->out.n_effects; i++)
 		runner_perform(d, c->out.effects[i]);
-	}
 	c->out.n_effects = 0; /* the runner has them */
 	commit_free(c);
 }
@@ -187,6 +186,7 @@ static void commit(struct daemon *d, struct turn_commit *c) {
 	struct store_batch *batch = batch_of(d);
 
 	d->turn.batch = NULL;
+	crash_commit_begins(d);
 	store_commit(d->store, batch, committed, c);
 }
 
