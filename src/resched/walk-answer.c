@@ -179,6 +179,14 @@ static void seen_no(struct resched *r, struct takeover *t, const struct effect_r
 		t->see = false; /* now it is done */
 }
 
+/* Also what a manager did that did not live to hear of it. */
+static void log_done(struct resched *r, const struct takeover *t, const char *detail) {
+	if (t->row == ROW_RELEASE)
+		log_nets(r, t, "release", "ok", detail);
+	if (t->row == ROW_START)
+		log_nets(r, t, "start", "ok", NULL);
+}
+
 void walk_seen(struct resched *r, struct takeover *t, const struct effect_result *result) {
 	const struct takeover_rule *rule = takeover_rule(t->row);
 
@@ -192,6 +200,8 @@ void walk_seen(struct resched *r, struct takeover *t, const struct effect_result
 		if (t->row == ROW_CLAIM)
 			walk_claim(r, t);
 		t->fenced |= t->row == ROW_FENCE_STOP;
+		if (t->effect_out)
+			log_done(r, t, NULL);
 		walk_row_done(r, t, NULL);
 		return;
 	case ANSWER_NO:
@@ -231,17 +241,12 @@ void walk_did(struct resched *r, struct takeover *t, const struct effect_result 
 			return;
 		}
 		break;
-	case ROW_RELEASE:
-		log_nets(r, t, "release", "ok", result->detail);
-		break;
-	case ROW_START:
-		log_nets(r, t, "start", "ok", NULL);
-		break;
 	case ROW_FENCE_STOP:
 		t->fenced = true;
 		break;
 	default:
 		break;
 	}
+	log_done(r, t, result->detail);
 	walk_row_done(r, t, result->detail);
 }

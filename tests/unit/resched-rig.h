@@ -35,6 +35,7 @@ struct rig {
 	size_t n_swept;
 	unsigned ids;
 	bool kv;
+	char logged[4096]; /* "step outcome, step outcome, …" of the IP log */
 };
 
 static inline void make_id(void *ctx, char text[ID_TEXT_MAX]) {
@@ -57,6 +58,10 @@ static inline void one_turn(struct rig *rig) {
 			rig->swept[rig->n_swept++] = out.effects[i];
 		else
 			rig->asked[rig->n_asked++] = out.effects[i];
+	}
+	for (size_t i = 0; i < out.n_logs; i++) {
+		size_t n = strlen(rig->logged);
+		snprintf(rig->logged + n, sizeof(rig->logged) - n, "%s %s, ", out.logs[i].step, out.logs[i].outcome);
 	}
 	out.n_effects = 0;
 	resched_output_clear(&out);

@@ -57,6 +57,25 @@ static void a_restart_in_the_middle_ends_with_one_owner(void **state) {
 	assert_int_equal(web(rig)->generation, 2);
 }
 
+/* The manager that did it did not live to say so. */
+static void what_was_done_before_a_restart_is_in_the_log(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	assert_string_equal(rig->logged, "plan begun, fence ok, ");
+	restart(rig); /* the release was under way, and came through */
+	h1_is_dead_and_the_others_answer(rig);
+	holders(rig, HOLDER_NONE);
+	holders(rig, HOLDER_NONE);
+	ok(rig, EFFECT_RENAME, "h2");
+	assert_string_equal(rig->logged, "plan begun, fence ok, release ok, ");
+	restart(rig); /* the start too */
+	h1_is_dead_and_the_others_answer(rig);
+	seen(rig, "h2", true, IP);
+	assert_string_equal(rig->logged, "plan begun, fence ok, release ok, start ok, ");
+}
+
 static void nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead(void **state) {
 	struct rig *rig = begin(state);
 
@@ -254,6 +273,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		T(a_restart_looks_before_it_does),
 		T(a_restart_in_the_middle_ends_with_one_owner),
+		T(what_was_done_before_a_restart_is_in_the_log),
 		T(nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead),
 		T(a_node_that_died_while_the_manager_was_stopped_is_taken_over),
 		T(the_brake_holds_what_has_not_begun_and_what_is_not_released),
