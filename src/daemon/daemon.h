@@ -101,7 +101,8 @@ struct daemon {
 	struct run *runs;   /* effects under way; runner.c */
 	struct tail *tails; /* followers of the log; api.c */
 	struct mono started;
-	bool held_up; /* was logged as such */
+	bool held_up;       /* was logged as such */
+	bool state_refused; /* why it does not start */
 	bool stopping;
 };
 

@@ -252,6 +252,8 @@ static int start(struct daemon *d, struct err *err) {
 	const struct config *c = d->config;
 
 	int r = sqlite_store_open(d->loop, c->state, c->cluster, &d->store, err);
+	if (r < 0)
+		d->state_refused = true;
 	if (r == 0)
 		r = http_client_new(d->loop, &d->http, err);
 	if (r < 0)
@@ -278,8 +280,10 @@ static int start(struct daemon *d, struct err *err) {
 		d->n_nodes = i + 1;
 		r = add_node(d, &d->nodes[i], &c->engines[i], err);
 	}
-	if (r == 0)
+	if (r == 0) {
 		r = restore_all(d, err);
+		d->state_refused = r < 0;
+	}
 	if (r == 0)
 		r = api_start(d, err);
 	if (r < 0)
@@ -335,6 +339,14 @@ static void on_signal(uv_signal_t *signal, int number) {
 	uv_stop(signal->loop);
 }
 
+static void say_failed(const struct daemon *d, const struct err *err) {
+	log_error("start", LOG_STR("error", err->msg),
+		  LOG_STR("next", d->state_refused
+					  ? "neither the state file nor any engine was touched; what to do: \"The state file\" "
+					    "in heird(8)"
+					  : NULL));
+}
+
 static int serve(struct config *config) {
 	struct daemon d = {.config = config, .loop = uv_default_loop()};
 	struct err err = {0};
@@ -344,7 +356,7 @@ static int serve(struct config *config) {
 	uv_signal_init(d.loop, &interrupt);
 	int r = start(&d, &err);
 	if (r < 0) {
-		log_error("start", LOG_STR("error", err.msg));
+		say_failed(&d, &err);
 	} else {
 		uv_signal_start(&term, on_signal, SIGTERM);
 		uv_signal_start(&interrupt, on_signal, SIGINT);
@@ -365,7 +377,7 @@ static int serve(struct config *config) {
 /* ---- command line ---- */
 
 struct arguments {
-	const char *config;
+	const char *config, *backup;
 	bool check;
 };
 
@@ -378,6 +390,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 		return 0;
 	case 'k':
 		a->check = true;
+		return 0;
+	case 'b':
+		a->backup = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_usage(state);
@@ -401,10 +416,27 @@ static void raise_file_limit(void) {
 	}
 }
 
+static int check(const char *path, const struct config *config) {
+	printf("%s: ok, %zu engines\n", path, config->engine_count);
+	return EXIT_SUCCESS;
+}
+
+static int backup(const char *to, const struct config *config) {
+	struct err err;
+
+	if (sqlite_store_backup(config->state, config->cluster, to, &err) < 0) {
+		fprintf(stderr, "heird: %s\n", err.msg);
+		return EXIT_FAILURE;
+	}
+	printf("%s: a copy of %s\n", to, config->state);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
 	static const struct argp_option options[] = {
 		{"config", 'c', "FILE", 0, "Configuration (YAML)", 0},
 		{"check", 'k', NULL, 0, "Only check the configuration", 0},
+		{"backup", 'b', "TO", 0, "Only copy the state file to TO; no heird may be using it", 0},
 		{0},
 	};
 	static const struct argp argp = {
@@ -422,10 +454,10 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "heird: %s\n", err.msg);
 		return EX_USAGE;
 	}
-	if (a.check) {
-		printf("%s: ok, %zu engines\n", a.config, config->engine_count);
+	if (a.check || a.backup) {
+		int status = a.check ? check(a.config, config) : backup(a.backup, config);
 		config_free(config);
-		return EXIT_SUCCESS;
+		return status;
 	}
 	log_set_level(config->log.level);
 	raise_file_limit();

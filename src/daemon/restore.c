@@ -110,6 +110,8 @@ int restore_all(struct daemon *d, struct err *err) {
 		r = store_load(d->store, STORE_NODE, node_row, d, err);
 	if (r == 0)
 		r = memory_load(d, err);
+	if (r == 0)
+		r = store_begin(d->store, err); /* what could not be understood was not touched */
 	if (r == 0 && !d->manager_id)
 		make_manager(d); /* last: nothing is loaded any more once something is written */
 	return r < 0 ? err_wrap(err, "%s", d->config->state) : 0;

@@ -1,5 +1,6 @@
 /* Opening the state file. Nothing is written to it before it is known to be ours, sound, of this cluster, of a version we know, and
- * held by nobody else.
+ * held by nobody else. What is written then, the next epoch, is not committed before all documents in it were understood: a file
+ * that is refused is left as it was, byte by byte.
  *
  * WAL with synchronous=FULL: one fsync a commit where a rollback journal needs three, and takeovers wait for commits. SQLite 3.40.1
  * can lose a commit when two connections reset a WAL; there is exactly one here, and locking_mode=EXCLUSIVE keeps others out (and
@@ -177,7 +178,7 @@ static int db_text(sqlite3 *db, const char *sql, char **ret, struct err *err) {
 	return 0;
 }
 
-static int db_check_sound(sqlite3 *db, struct err *err) {
+int sqlite_check_sound(sqlite3 *db, struct err *err) {
 	CLEANUP_FREE char *verdict = NULL;
 	int r = db_text(db, "PRAGMA quick_check(1)", &verdict, err);
 	if (r < 0)
@@ -211,7 +212,7 @@ static int db_identify(sqlite3 *db, const char *cluster, bool *ret_new, struct e
 	if (version != SCHEMA_VERSION)
 		return err_set(err, -EINVAL, "has schema version %" PRId64 ", this program knows %d%s", version, SCHEMA_VERSION,
 			       version > SCHEMA_VERSION ? ": it was written by a newer heird" : "");
-	if ((r = db_check_sound(db, err)) < 0)
+	if ((r = sqlite_check_sound(db, err)) < 0)
 		return r;
 	return db_check_cluster(db, cluster, err);
 }
@@ -225,17 +226,17 @@ static int db_create(sqlite3 *db, const char *cluster, struct err *err) {
 	return r;
 }
 
-static int db_begin_epoch(sqlite3 *db, const char *cluster, bool is_new, int64_t *ret_epoch, struct err *err) {
+/* Not committed: that is sqlite_file_begin's. */
+static int db_next_epoch(sqlite3 *db, const char *cluster, bool is_new, int64_t *ret_epoch, struct err *err) {
 	int r;
 
 	if ((r = db_exec(db, "BEGIN EXCLUSIVE", err)) < 0)
 		return r;
 	if (is_new && (r = db_create(db, cluster, err)) < 0)
 		return r;
-	if ((r = db_exec(db, "UPDATE meta SET value = value + 1 WHERE key = 'epoch'", err)) < 0 ||
-	    (r = db_int(db, "SELECT value FROM meta WHERE key = 'epoch'", ret_epoch, err)) < 0)
+	if ((r = db_exec(db, "UPDATE meta SET value = value + 1 WHERE key = 'epoch'", err)) < 0)
 		return r;
-	return db_exec(db, "COMMIT", err);
+	return db_int(db, "SELECT value FROM meta WHERE key = 'epoch'", ret_epoch, err);
 }
 
 static int db_use_wal(sqlite3 *db, struct err *err) {
@@ -249,19 +250,26 @@ static int db_use_wal(sqlite3 *db, struct err *err) {
 	return db_exec(db, "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216", err);
 }
 
-static int db_start(sqlite3 *db, const char *cluster, int64_t *ret_epoch, struct err *err) {
-	bool is_new = false;
-	int r;
-
+/* A WAL that was left behind is read, and not merged into the file until it is known that we may. */
+static int db_look(sqlite3 *db, const char *cluster, bool *ret_new, struct err *err) {
 	sqlite3_extended_result_codes(db, 1);
 	sqlite3_busy_timeout(db, 1000);
-	if ((r = db_exec(db, "PRAGMA locking_mode = EXCLUSIVE", err)) < 0 || (r = db_identify(db, cluster, &is_new, err)) < 0)
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* cannot fail */
+	int r = db_exec(db, "PRAGMA locking_mode = EXCLUSIVE", err);
+	return r < 0 ? r : db_identify(db, cluster, ret_new, err);
+}
+
+static int db_start(sqlite3 *db, const char *cluster, int64_t *ret_epoch, struct err *err) {
+	bool is_new = false;
+	int r = db_look(db, cluster, &is_new, err);
+
+	if (r < 0)
 		return r;
 	if (sqlite3_db_readonly(db, "main"))
 		return err_set(err, -EROFS, "is read-only");
 	if ((r = db_use_wal(db, err)) < 0)
 		return r;
-	return db_begin_epoch(db, cluster, is_new, ret_epoch, err);
+	return db_next_epoch(db, cluster, is_new, ret_epoch, err);
 }
 
 void sqlite_file_close(struct sqlite_file *f) {
@@ -274,19 +282,49 @@ void sqlite_file_close(struct sqlite_file *f) {
 	f->lock = -1;
 }
 
+static int file_open_db(const char *path, struct sqlite_file *f, struct err *err) {
+	int rc = sqlite3_open_v2(path, &f->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+	return rc == SQLITE_OK ? 0 : sqlite_failed(f->db, rc, path, err);
+}
+
+static struct sqlite_file file_take(struct sqlite_file *f) {
+	return (struct sqlite_file){.db = TAKE_PTR(f->db), .lock = take_fd(&f->lock), .epoch = f->epoch};
+}
+
 int sqlite_file_open(const char *path, const char *cluster, struct sqlite_file *ret, struct err *err) {
 	CLEANUP(sqlite_file_close) struct sqlite_file f = {.lock = -1};
 	CLEANUP_FD int dir = -1;
 	int r;
 
 	if ((r = directory_open(path, &dir, err)) < 0 || (r = lock_take(path, &f.lock, err)) < 0 ||
-	    (r = file_prepare(path, dir, err)) < 0)
+	    (r = file_prepare(path, dir, err)) < 0 || (r = file_open_db(path, &f, err)) < 0)
 		return r;
-	int rc = sqlite3_open_v2(path, &f.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
-	if (rc != SQLITE_OK)
-		return sqlite_failed(f.db, rc, path, err);
 	if (db_start(f.db, cluster, &f.epoch, err) < 0)
 		return err_wrap(err, "%s", path);
-	*ret = (struct sqlite_file){.db = TAKE_PTR(f.db), .lock = take_fd(&f.lock), .epoch = f.epoch};
+	*ret = file_take(&f);
+	return 0;
+}
+
+int sqlite_file_begin(struct sqlite_file *f, struct err *err) {
+	int r = db_exec(f->db, "COMMIT", err);
+	if (r == 0)
+		(void)sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL); /* cannot fail */
+	return r;
+}
+
+int sqlite_file_look(const char *path, const char *cluster, struct sqlite_file *ret, struct err *err) {
+	CLEANUP(sqlite_file_close) struct sqlite_file f = {.lock = -1};
+	bool is_new = false;
+	int r;
+
+	if (access(path, R_OK) < 0)
+		return err_errno(err, -errno, "%s", path);
+	if ((r = lock_take(path, &f.lock, err)) < 0 || (r = file_open_db(path, &f, err)) < 0)
+		return r;
+	if (db_look(f.db, cluster, &is_new, err) < 0)
+		return err_wrap(err, "%s", path);
+	if (is_new)
+		return err_set(err, -EINVAL, "%s is empty", path);
+	*ret = file_take(&f);
 	return 0;
 }

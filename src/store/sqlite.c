@@ -81,6 +81,7 @@ struct sqlite_store {
 	struct job *running; /* the pool's, until it comes back */
 	int result;
 	struct err err;
+	bool begun;
 	bool busy, closing; /* busy: the pool works, or its result is being told */
 	unsigned handles;   /* not yet closed */
 };
@@ -350,8 +351,19 @@ static void queue_add(struct sqlite_store *s, struct job *j) {
 
 static struct sqlite_store *self(struct store *s) { return (struct sqlite_store *)s; }
 
+static int sqlite_begin(struct store *store, struct err *err) {
+	struct sqlite_store *s = self(store);
+
+	assert(!s->begun);
+	int r = sqlite_file_begin(&s->file, err);
+	s->begun = r == 0;
+	return r;
+}
+
 static void sqlite_commit(struct store *store, struct store_batch *batch, store_done_fn *done, void *user) {
 	struct job *j = xnew(struct job);
+
+	assert(self(store)->begun);
 	j->batch = batch;
 	j->committed = done;
 	j->user = user;
@@ -439,6 +451,7 @@ static void sqlite_close(struct store *store) {
 }
 
 static const struct store_ops sqlite_ops = {
+	.begin = sqlite_begin,
 	.load = sqlite_load,
 	.commit = sqlite_commit,
 	.read_log = sqlite_read_log,

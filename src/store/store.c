@@ -120,6 +120,8 @@ void store_batch_trim(struct store_batch *b, struct wall log_before, unsigned ta
 	op->keep = takeovers_keep;
 }
 
+int store_begin(struct store *s, struct err *err) { return s->ops->begin(s, err); }
+
 int store_load(struct store *s, enum store_table table, store_row_fn *row, void *user, struct err *err) {
 	return s->ops->load(s, table, row, user, err);
 }

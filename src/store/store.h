@@ -94,6 +94,7 @@ typedef void store_log_fn(void *user, int result, const struct store_log_row *ro
 
 struct store;
 struct store_ops {
+	int (*begin)(struct store *s, struct err *err);
 	int (*load)(struct store *s, enum store_table table, store_row_fn *row, void *user, struct err *err);
 	void (*commit)(struct store *s, struct store_batch *batch, store_done_fn *done, void *user);
 	void (*read_log)(struct store *s, const struct store_log_filter *filter, store_log_fn *done, void *user);
@@ -119,6 +120,10 @@ static inline void store_raise_epoch(struct store *s, int64_t epoch) {
 /* Every document of a table: takeovers by start, oldest first, others by key. Synchronous: for start-up only, before the loop runs.
  */
 int store_load(struct store *s, enum store_table table, store_row_fn *row, void *user, struct err *err);
+
+/* Once, after everything was loaded and understood, and before the first commit: from here on it is ours to write, and the epoch is
+ * on disk. Synchronous. */
+int store_begin(struct store *s, struct err *err);
 
 /* Takes the batch. done (may be NULL) is called exactly once unless the store is closed before; an empty batch waits for its turn
  * too, and so serves as a barrier. */

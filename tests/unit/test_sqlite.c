@@ -65,6 +65,8 @@ static struct store *open_as(struct fixture *f, const char *cluster) {
 	struct store *s = NULL;
 	if (sqlite_store_open(&f->loop, f->path, cluster, &s, &f->err) < 0)
 		fail_msg("%s", f->err.msg);
+	if (store_begin(s, &f->err) < 0)
+		fail_msg("%s", f->err.msg);
 	return s;
 }
 
@@ -459,6 +461,117 @@ static void a_damaged_file_is_refused(void **state) {
 	expect_refused(f, "prod", -EUCLEAN, "damaged");
 }
 
+/* All of it, and of its WAL: NULL where there is none. */
+static char *bytes_of(const char *path, const char *suffix, size_t *ret_n) {
+	CLEANUP_FREE char *name = xasprintf("%s%s", path, suffix);
+	CLEANUP_FD int fd = open(name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	char *bytes = xmalloc((size_t)st.st_size + 1);
+	*ret_n = (size_t)st.st_size;
+	assert_int_equal(read(fd, bytes, *ret_n), (ssize_t)*ret_n);
+	return bytes;
+}
+
+struct bytes {
+	char *file, *wal;
+	size_t file_n, wal_n;
+};
+
+static struct bytes bytes_both(const char *path) {
+	struct bytes b = {0};
+	b.file = bytes_of(path, "", &b.file_n);
+	b.wal = bytes_of(path, "-wal", &b.wal_n);
+	return b;
+}
+
+static void expect_same_bytes(struct bytes before, const char *path) {
+	struct bytes now = bytes_both(path);
+
+	assert_int_equal(now.file_n, before.file_n);
+	assert_memory_equal(now.file, before.file, before.file_n);
+	assert_int_equal(now.wal_n, before.wal_n);
+	if (before.wal_n)
+		assert_memory_equal(now.wal, before.wal, before.wal_n);
+	free(now.file);
+	free(now.wal);
+	free(before.file);
+	free(before.wal);
+}
+
+/* As a manager leaves it that was killed: what was committed is still in the WAL. */
+static void leave_killed(struct fixture *f) {
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct store *s = NULL;
+		uv_loop_init(&f->loop); /* the parent's is not ours */
+		if (sqlite_store_open(&f->loop, f->path, "prod", &s, &f->err) < 0 || store_begin(s, &f->err) < 0 ||
+		    commit(f, s, one_put(STORE_NODE, "h1", "{}")) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void what_is_refused_or_not_begun_is_left_as_it_was(void **state) {
+	struct fixture *f = *state;
+	struct store *s = NULL;
+
+	leave_killed(f);
+	struct bytes before = bytes_both(f->path);
+	assert_true(before.wal_n > 0);
+	expect_refused(f, "test", -EINVAL, "belongs to cluster");
+	assert_int_equal(sqlite_store_open(&f->loop, f->path, "prod", &s, &f->err), 0);
+	assert_string_equal(table_text(f, s, STORE_NODE), "h1={};");
+	close_and_wait(f, s);
+	expect_same_bytes(before, f->path);
+	s = open_ok(f);
+	assert_int_equal(store_epoch(s), 2); /* the killed one's was the first */
+	close_and_wait(f, s);
+}
+
+static void a_backup_is_the_whole_file_and_its_wal(void **state) {
+	struct fixture *f = *state;
+	CLEANUP_FREE char *to = xasprintf("%s/copy", f->dir), *from = xstrdup(f->path);
+	struct stat st;
+
+	leave_killed(f);
+	struct bytes before = bytes_both(f->path);
+	assert_int_equal(sqlite_store_backup(f->path, "prod", to, &f->err), 0);
+	expect_same_bytes(before, f->path);
+	assert_int_equal(stat(to, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(sqlite_store_backup(f->path, "prod", to, &f->err), -EEXIST); /* never over another */
+	strcpy(f->path, to);
+	struct store *s = open_ok(f);
+	assert_string_equal(table_text(f, s, STORE_NODE), "h1={};");
+	assert_int_equal(store_epoch(s), 2);
+	close_and_wait(f, s);
+	remove_with(to, "");
+	remove_with(to, ".lock");
+	strcpy(f->path, from);
+}
+
+static void what_cannot_be_opened_cannot_be_backed_up(void **state) {
+	struct fixture *f = *state;
+	CLEANUP_FREE char *to = xasprintf("%s/copy", f->dir);
+
+	assert_int_equal(sqlite_store_backup(f->path, "prod", to, &f->err), -ENOENT);
+	struct store *s = open_ok(f);
+	assert_int_equal(sqlite_store_backup(f->path, "prod", to, &f->err), -EBUSY);
+	close_and_wait(f, s);
+	assert_int_equal(sqlite_store_backup(f->path, "test", to, &f->err), -EINVAL);
+	assert_int_equal(sqlite_store_backup(f->path, "prod", "/no/such/place", &f->err), -ENOENT);
+	overwrite(f->path, 0, 100);
+	assert_int_equal(sqlite_store_backup(f->path, "prod", to, &f->err), -EUCLEAN);
+	assert_int_equal(access(to, F_OK), -1);
+}
+
 static void paths_that_cannot_be_are_refused(void **state) {
 	struct fixture *f = *state;
 	char *dir = f->path + strlen(f->dir);
@@ -554,7 +667,7 @@ static void a_crash_between_commits_loses_only_what_was_not_committed(void **sta
 	if (child == 0) {
 		struct store *s = NULL;
 		uv_loop_init(&f->loop); /* the parent's is not ours */
-		if (sqlite_store_open(&f->loop, f->path, "prod", &s, &f->err) < 0 ||
+		if (sqlite_store_open(&f->loop, f->path, "prod", &s, &f->err) < 0 || store_begin(s, &f->err) < 0 ||
 		    commit(f, s, one_put(STORE_NODE, "h1", "{}")) < 0)
 			_exit(1);
 		store_commit(s, one_put(STORE_NODE, "h2", "{}"), on_done, f); /* given, but never called back */
@@ -576,6 +689,8 @@ int main(void) {
 		/* First: those that fork, before libuv has made threads. */
 		TEST(a_full_disk_fails_the_commit_until_there_is_room),
 		TEST(a_crash_between_commits_loses_only_what_was_not_committed),
+		TEST(what_is_refused_or_not_begun_is_left_as_it_was),
+		TEST(a_backup_is_the_whole_file_and_its_wal),
 		TEST(what_was_committed_is_there_after_reopening),
 		TEST(an_epoch_is_only_raised_and_only_until_the_file_is_closed),
 		TEST(a_row_that_is_refused_stops_the_loading),
@@ -589,6 +704,7 @@ int main(void) {
 		TEST(another_cluster_is_refused),
 		TEST(files_of_others_and_of_newer_versions_are_refused),
 		TEST(a_damaged_file_is_refused),
+		TEST(what_cannot_be_opened_cannot_be_backed_up),
 		TEST(paths_that_cannot_be_are_refused),
 		TEST(a_commit_that_cannot_be_written_leaves_nothing_and_the_next_is_tried_again),
 	};
