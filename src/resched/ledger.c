@@ -143,11 +143,18 @@ static bool belongs_to(const struct resched *r, const struct workload *w, const 
 	return staged;
 }
 
+/* Numbers are given out by the ledger alone, so what ran with a higher one than it knows is of a later ledger: this one was
+ * restored from an old copy. While something of it is under way it is left to that: a claim finds the address taken, and takes
+ * nothing. */
+static bool is_newer(const struct resched *r, const struct workload *w, const struct world_container *c) {
+	return c->takeover && c->started && c->generation > w->last_generation && !takeover_open(r, w);
+}
+
 struct workload *ledger_identify(const struct resched *r, const struct world_container *c, char **ret_id) {
 	struct workload *w = c->workload ? workload_find(r, c->workload) : NULL;
 
 	/* A ledger that knows nothing of it was lost: the label is all there is. */
-	bool labelled = c->workload && (!w || belongs_to(r, w, c));
+	bool labelled = c->workload && (!w || belongs_to(r, w, c) || is_newer(r, w, c));
 	*ret_id = labelled ? xstrdup(c->workload) : xasprintf("%s/%s", r->cluster, c->id);
 	return labelled ? w : workload_find(r, *ret_id);
 }
@@ -166,6 +173,19 @@ const struct workload *resched_workload_of(const struct resched *r, const char *
 	return NULL;
 }
 
+/* The owner that the ledger forgot; the one that it believes in is stale. */
+static void adopt_newer(struct resched *r, struct workload *w, const struct world_container *c) {
+	if (w->node && w->container)
+		workload_copy_add(w, w->node, w->container, w->name, w->generation);
+	if (!w->origin)
+		w->origin = xstrdup_null(w->node);
+	set_owner(r, w, c, c->generation);
+	w->orphan = w->exhausted = false;
+	w->attempts = 0;
+	strs_clear(&w->avoid);
+	owner_seen(r, w, c);
+}
+
 /* Which generation a container is, and whose. */
 void ledger_place(struct resched *r, const struct world_container *c) {
 	char *id;
@@ -176,6 +196,8 @@ void ledger_place(struct resched *r, const struct world_container *c) {
 			workload_add(r, id, c);
 	} else if (workload_is_owner(w, c->node, c->id)) {
 		owner_seen(r, w, c);
+	} else if (is_newer(r, w, c)) {
+		adopt_newer(r, w, c);
 	} else if (!takeover_owns(r, w, c)) {
 		add_copy_seen(w, c, c->generation ? c->generation : 1);
 	}

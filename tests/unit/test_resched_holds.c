@@ -76,6 +76,67 @@ static void what_was_done_before_a_restart_is_in_the_log(void **state) {
 	assert_string_equal(rig->logged, "plan begun, fence ok, release ok, start ok, ");
 }
 
+/* What its engine shows of a replacement that this ledger has never heard of. */
+static void see_of_a_later_ledger(struct rig *rig, const char *node, unsigned generation) {
+	char *id CLEANUP_FREE = xasprintf("later%u", generation);
+	struct world_container *c = container(node, id, "web");
+
+	c->workload = xstrdup("prod/" WEB);
+	c->takeover = xstrdup("feedfeedfeedfeed");
+	c->generation = generation;
+	add_overlay(rig, c);
+	see(rig, c);
+}
+
+static void expect_only_owner(const struct rig *rig, const char *node, unsigned generation) {
+	const struct workload *w = web(rig);
+
+	assert_null(w->hh.next);
+	assert_string_equal(w->id, "prod/" WEB);
+	assert_string_equal(w->node, node);
+	assert_int_equal(w->generation, generation);
+	assert_int_equal(w->last_generation, generation);
+}
+
+static void an_old_ledger_gives_way_to_the_newer_generation_that_runs(void **state) {
+	struct rig *rig = begin(state);
+
+	see_of_a_later_ledger(rig, "h2", 3);
+	expect_only_owner(rig, "h2", 3);
+	turn(rig); /* the one that the old ledger believed in */
+	ok(rig, EFFECT_DISCONNECT, "h1");
+	ok(rig, EFFECT_STOP, "h1");
+	assert_int_equal(web(rig)->n_copies, 1);
+	die(rig, "h2"); /* it is the owner for good */
+	assert_int_equal(last(rig)->generation, 4);
+	assert_string_equal(last(rig)->old_id, "later3");
+}
+
+/* Labels can be copied; numbers that the ledger has given out itself prove nothing. */
+static void a_copied_label_is_no_newer_generation(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_done(rig);
+	see_of_a_later_ledger(rig, "h3", 2);
+	assert_string_equal(web(rig)->node, "h2");
+	assert_int_equal(web(rig)->generation, 2);
+	assert_int_equal(web(rig)->n_copies, 1);
+}
+
+static void what_is_under_way_takes_nothing_from_a_newer_generation(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	see_of_a_later_ledger(rig, "h3", 3);
+	ok(rig, EFFECT_RELEASE, NULL);
+	holders(rig, HOLDER_OTHER);
+	expect_state(rig, TAKEOVER_WAITING, "address is taken");
+}
+
 static void nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead(void **state) {
 	struct rig *rig = begin(state);
 
@@ -274,6 +335,9 @@ int main(void) {
 		T(a_restart_looks_before_it_does),
 		T(a_restart_in_the_middle_ends_with_one_owner),
 		T(what_was_done_before_a_restart_is_in_the_log),
+		T(an_old_ledger_gives_way_to_the_newer_generation_that_runs),
+		T(a_copied_label_is_no_newer_generation),
+		T(what_is_under_way_takes_nothing_from_a_newer_generation),
 		T(nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead),
 		T(a_node_that_died_while_the_manager_was_stopped_is_taken_over),
 		T(the_brake_holds_what_has_not_begun_and_what_is_not_released),
