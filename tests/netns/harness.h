@@ -4,8 +4,8 @@
  * A program is a list of scenarios that use one laboratory (see `lab help`): three hosts h1, h2 (swarm manager), h3 and the
  * overlays ov (10.20.0.0/16) and ov2 (10.21.0.0/16), where the program wants it with an agent on each host. It is reset between
  * scenarios and removed at the end, however that comes. The laboratory's name is $HEIR_LAB, else the program's name and the
- * engine's version; $HEIR_ENGINE says which engine; with $HEIR_KEEP it is left up. The first argument is a pattern of scenarios to
- * run.
+ * engine's version; $HEIR_ENGINE says which engine, $HEIR_OVERLAY=kv asks for the other kind of overlay where the program has no
+ * opinion; with $HEIR_KEEP the laboratory is left up. The first argument is a pattern of scenarios to run.
  *
  * Nothing here sleeps and hopes: wait_until() polls until its condition holds, and fails the scenario with what was waited
  * for when it does not within a deadline far beyond what an engine needs. Only what must *not* happen is watched for a time.
@@ -32,10 +32,13 @@
 struct scenario {
 	const char *name; /* a sentence */
 	void (*run)(void);
+	/* Or, for those that are made from a table: */
+	void (*run_with)(const void *argument);
+	const void *argument;
 };
 
 #define SCENARIO(function) \
-	{ #function, function }
+	{ .name = #function, .run = function }
 
 /* What main returns. lab_options are further ones for `lab up`. */
 int scenarios_run(int argc, char **argv, const struct scenario *scenarios, size_t n, const char *default_engine,
@@ -43,6 +46,11 @@ int scenarios_run(int argc, char **argv, const struct scenario *scenarios, size_
 
 #define SCENARIOS_RUN(argc, argv, scenarios, default_engine, lab_options) \
 	scenarios_run(argc, argv, scenarios, sizeof(scenarios) / sizeof((scenarios)[0]), default_engine, lab_options)
+
+bool overlay_is_kv(void); /* else a swarm's */
+
+/* The laboratory and the manager as at the beginning of a scenario, for one that needs them twice. */
+void scenario_anew(void);
 
 /* Ends the scenario. */
 _Noreturn void failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -95,7 +103,9 @@ double time_of_cut(void);
 
 struct heird_options {
 	const char *more;      /* lines added to the configuration; NULL */
-	const char *crash_at;  /* HEIR_CRASH_AT; NULL */
+	const char *crash_at;  /* HEIR_CRASH_AT, of a test build; NULL */
+	const char *stop_at;   /* HEIR_STOP_AT, of a test build; NULL */
+	const char *state;     /* the path of the state file; NULL: the usual one */
 	bool slow;             /* the defaults' heartbeat, else one that is twice as fast */
 	bool no_control;       /* no control socket */
 	bool agents;           /* the hosts' agents, which the laboratory was to start */
@@ -107,6 +117,11 @@ void heird_start(const struct heird_options *options);
 void heird_kill(void); /* SIGKILL */
 /* Waits until it has ended itself at its crash point. */
 void heird_wait_crash(void);
+/* Waits until it stands still at its point; lets it run on. */
+void heird_wait_stop(void);
+void heird_go_on(void);
+/* Starts it and waits until it has ended by itself. Returns its exit status, and what it said. */
+int heird_refuses(const struct heird_options *options, char **ret_said);
 
 /* What `build/heir --format json` with these arguments prints; new reference. NULL when it fails. */
 json_t *heir(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -138,6 +153,7 @@ struct web {
 
 /* Runs it with these `docker run` arguments besides. */
 struct web web_run(const char *host, const char *name, const char *arguments);
+struct web web_run_image(const char *host, const char *name, const char *arguments, const char *image);
 /* Starts what was created there. 26.1 refuses that now and then for a network that a host has just dropped. */
 void start(const char *host, const char *name);
 /* Waits until heird knows it and the client, where there is one, hears it. */

@@ -62,11 +62,15 @@ void start(const char *host, const char *name) {
 bool web_exists(const char *host, const char *id) { return lab_try("docker %s container inspect %s", host, id) == 0; }
 
 struct web web_run(const char *host, const char *name, const char *arguments) {
+	return web_run_image(host, name, arguments, IMAGE);
+}
+
+struct web web_run_image(const char *host, const char *name, const char *arguments, const char *image) {
 	struct web w;
 
-	lab_do("docker %s run -d --name %s --stop-signal KILL %s " IMAGE
+	lab_do("docker %s run -d --name %s --stop-signal KILL %s %s"
 	       " sh -c 'mkdir -p /www; hostname >/www/index.html; exec httpd -f -p 80 -h /www'",
-	       host, name, arguments);
+	       host, name, arguments, image);
 	if (!web_find(host, name, &w))
 		failed("%s does not run on %s", name, host);
 	return w;
