@@ -46,6 +46,12 @@ static void catch_up(struct daemon *d, const struct daemon_node *n, int64_t epoc
 	set_identities(d);
 }
 
+/* The epoch is a new one at every start, so an agent that knows it before it was ordered anything had it from another run. */
+static bool has_seen_newer(const struct daemon_node *n, const struct wire_status *s) {
+	int64_t ours = store_epoch(n->daemon->store);
+	return s->epoch > ours || (s->epoch == ours && !n->agent_obeys);
+}
+
 /* Why we are not to be obeyed; NULL when we are. Owned. */
 static char *stands_back(struct daemon *d, const struct daemon_node *n, const struct wire_status *s) {
 	if (!s->manager)
@@ -53,7 +59,7 @@ static char *stands_back(struct daemon *d, const struct daemon_node *n, const st
 	if (strcmp(s->manager, d->manager_id) != 0)
 		return xasprintf("it obeys another manager (%s): `heir node confirm-manager %s` makes it obey this one", s->manager,
 				 n->config->name);
-	if (s->epoch <= store_epoch(d->store))
+	if (!has_seen_newer(n, s))
 		return NULL;
 	if (may_catch_up(d, s->epoch)) {
 		catch_up(d, n, s->epoch);
@@ -119,6 +125,7 @@ static void heard(struct daemon_node *n, const struct wire_status *s) {
 	for (size_t i = 0; i < s->former.n; i++)
 		former[i] = (struct agent_endpoint){s->former.v[i].network_id, s->former.v[i].mac};
 	n->agent_silent = 0;
+	n->agent_obeys = !why;
 	say_repairs(n, s);
 	n->agent_control = s->swarm_control && !why;
 	give(n, &report);
@@ -255,6 +262,7 @@ static void confirmed(void *ctx, const struct agent_result *result) {
 
 	c->asked = NULL;
 	if (result->outcome == AGENT_OK) {
+		c->node->agent_obeys = true;
 		log_warning("agent-confirmed", LOG_STR("node", c->node->config->name), LOG_STR("by", "operator"));
 		http_call_answer_json(c->call, 200, nothing);
 	} else {

@@ -47,6 +47,7 @@ struct daemon_node {
 	struct agent *agent;           /* NULL: none is configured */
 	struct agent_call *agent_poll; /* its status, being asked */
 	unsigned agent_silent;         /* so often in a row */
+	bool agent_obeys;              /* us, as far as it said last */
 	bool agent_warned;             /* its trouble was logged */
 	int64_t agent_repaired;        /* rows that others had changed, since its start, as it said last */
 	struct strs agent_contested;   /* addresses that it gave up */

@@ -269,9 +269,10 @@ static const struct damage {
 	{"open takeover without a ledger entry", no_ledger, "the ledger does not know"},
 };
 
+/* Of the file and of what is in its WAL, which may have come to be, empty. */
 static char *checksum(void) {
 	char *path CLEANUP_FREE = state_path("heir.db");
-	char *line CLEANUP_FREE = xasprintf("sha256sum '%s'; ls '%s-wal' 2>/dev/null || true", path, path);
+	char *line CLEANUP_FREE = xasprintf("sha256sum '%s'; cat '%s-wal' 2>/dev/null | sha256sum", path, path);
 	int status;
 
 	return capture(line, &status);
@@ -324,7 +325,7 @@ static struct web move_after_backup(const struct web *web) {
 	return expect_moved(web);
 }
 
-/* One entry in the ledger, of the newer generation, whose workload is the first's. */
+/* One owner in the ledger, of the newer generation, whose workload is the first's; what else it knows is stale. */
 static bool ledger_is(const struct web *first, const struct web *owner, int generation) {
 	json_t *list CLEANUP_JSON = heir("container ls"), *j;
 	char *workload CLEANUP_FREE = xasprintf("lab/%s", first->id);
@@ -332,7 +333,7 @@ static bool ledger_is(const struct web *first, const struct web *owner, int gene
 	bool right = true;
 
 	json_array_foreach (list, i, j) {
-		if (!json_str_or(j, "workload", NULL))
+		if (!json_str_or(j, "workload", NULL) || strcmp(json_str_or(j, "state", ""), "stale") == 0)
 			continue;
 		n++;
 		right = right && strcmp(json_str_or(j, "id", ""), owner->id) == 0 &&
@@ -346,9 +347,21 @@ static bool still_serves(const struct web *moved) {
 	return client_hears(WEB, moved) && web_exists(moved->host, moved->id) && count_events("create") == 1;
 }
 
+/* An agent that took it for the run that it knows would refuse what looks older than what it was told then. */
+static void expect_obeyed(void) {
+	char *log CLEANUP_FREE = state_path("heird.log");
+	char *line CLEANUP_FREE = xasprintf("grep -c 'a newer order about the same' '%s' || true", log);
+	int status;
+
+	assert_true(agent_is("h2", "ok") && agent_is("h3", "ok"));
+	char *refused CLEANUP_FREE = capture(line, &status);
+	assert_string_equal(refused, "0");
+}
+
 static void expect_no_harm(const struct web *first, const struct web *moved) {
 	wait_until("the ledger knows the newer generation", ledger_is(first, moved, 2));
 	keeps_holding(8, "the newer generation serves, alone", still_serves(moved));
+	expect_obeyed();
 	expect_rows("h2", moved);
 }
 
