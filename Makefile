@@ -29,7 +29,7 @@ PROGRAMS = $(B)/heird $(B)/heir $(B)/heir-agent
 
 UNIT := $(patsubst tests/unit/test_%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 SIM_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
-NETNS_SHARED := $(filter-out tests/netns/test_%.c,$(wildcard tests/netns/*.c))
+NETNS_SHARED := $(filter-out tests/netns/test_%.c tests/netns/lossy.c,$(wildcard tests/netns/*.c))
 NETNS := $(patsubst tests/netns/test_%.c,$(B)/tests/netns/%,$(wildcard tests/netns/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
@@ -92,7 +92,12 @@ unit: $(UNIT)
 	$(Q)tests/run-unit $(UNIT)
 sim: $(B)/tests/sim/sim
 	$(Q)$(B)/tests/sim/sim --seeds $(SEEDS)
-netns-tests: $(NETNS) $(TEST_HEIRD)
+# A program of the laboratory's, which needs nothing of ours.
+$(B)/tests/netns/lossy: $(B)/obj/tests/netns/lossy.o
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
+netns-tests: $(NETNS) $(TEST_HEIRD) $(B)/tests/netns/lossy
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan:
