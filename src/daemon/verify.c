@@ -145,26 +145,42 @@ static const char *problem_of(const struct wire_owner_state *s, bool host_unmove
 	return s->right || host_unmoved ? NULL : "its rows point elsewhere";
 }
 
+/* Engines and agents may be in reach while the overlays' own packets are lost on the way: only who asks across them notices. */
+static const char *silence_of(const struct wire_owner_state *s) {
+	bool answered = s->icmp == WIRE_ECHO_ANSWERED || s->tcp == WIRE_ECHO_ANSWERED || s->tcp == WIRE_ECHO_REFUSED;
+
+	return s->icmp == WIRE_ECHO_SILENT && !answered ? "it does not answer, though its rows are right" : NULL;
+}
+
+/* The worst that any kernel says decides. */
 static void set_state(json_t *subject, const char *state) {
-	/* One kernel that differs decides. */
-	if (strcmp(json_str_or(subject, "state", ""), "differs") != 0)
-		json_set_str(subject, "state", state);
+	static const char *const worst_first[] = {"differs", "silent", "right"};
+	const char *had = json_str_or(subject, "state", "");
+
+	for (size_t i = 0; i < sizeof(worst_first) / sizeof(worst_first[0]); i++) {
+		if (strcmp(had, worst_first[i]) == 0)
+			return;
+		if (strcmp(state, worst_first[i]) == 0) {
+			json_set_str(subject, "state", state);
+			return;
+		}
+	}
 }
 
 static void add_kernel(struct verification *v, const struct question *q, size_t i, const struct wire_owner_state *s) {
-	const char *problem = problem_of(s, q->host_unmoved[i]);
+	const char *wrong = problem_of(s, q->host_unmoved[i]), *problem = wrong ? wrong : silence_of(s);
 	json_t *j = json_object();
 
 	json_set_str(j, "node", q->node);
 	json_object_set_new(j, "joined", json_boolean(s->joined));
-	json_object_set_new(j, "right", json_boolean(!problem));
+	json_object_set_new(j, "right", json_boolean(!wrong));
 	json_set_str(j, "problem", problem);
 	json_set_str(j, "address", wire_address_name((enum wire_address)s->address));
 	json_set_str(j, "ping", wire_echo_name((enum wire_echo)s->icmp));
 	json_set_str(j, "answered_from", s->answered_from);
 	json_object_set_new(j, "rows", json_from_strs(&s->after));
 	json_array_append_new(json_at(q->subjects[i], "kernels"), j);
-	set_state(q->subjects[i], problem ? "differs" : "right");
+	set_state(q->subjects[i], wrong ? "differs" : problem ? "silent" : "right");
 	v->differ |= problem != NULL;
 }
 
