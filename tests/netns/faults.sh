@@ -157,10 +157,12 @@ lab_lossy() {
 # The rules first: a queue that nobody reads loses everything. The program
 # would keep the namespace of a host that is gone.
 lossy_end() {
-	pid=$(lossy_pid "$1") || return 0
+	[ -e "$state/$1/lossy" ] || return 0
 	lossy_rules "$1" -D 2>/dev/null || :
-	kill -TERM "$pid" 2>/dev/null || :
-	wait_for 30 "the end of $1's lossy" test ! -d "/proc/$pid"
+	if pid=$(lossy_pid "$1"); then
+		kill -TERM "$pid" 2>/dev/null || :
+		wait_for 30 "the end of $1's lossy" test ! -d "/proc/$pid"
+	fi
 	group_remove "heir-$lab/lossy-$1"
 	rm -f "$state/$1/lossy"
 }

@@ -31,6 +31,12 @@ static void write_engine(FILE *f, const struct heird_options *o, int host) {
 	fprintf(f, "}\n");
 }
 
+/* Three, but for programs that want more. */
+static int count_hosts(void) {
+	const char *more = strstr(lab_options(), "--hosts ");
+	return more ? atoi(more + strlen("--hosts ")) : 3;
+}
+
 static void write_configuration(const struct heird_options *o) {
 	char *path CLEANUP_FREE = state_path("heird.yaml");
 	char *api CLEANUP_FREE = api_url();
@@ -44,7 +50,7 @@ static void write_configuration(const struct heird_options *o) {
 	if (!o->slow)
 		fprintf(f, "heartbeat: {interval: 500ms, timeout: 500ms, failures: 3}\n");
 	fprintf(f, "engines:\n");
-	for (int i = 1; i <= 3; i++)
+	for (int i = 1, n = count_hosts(); i <= n; i++)
 		write_engine(f, o, i);
 	if (!o->no_control && !own && !strstr(lab_options(), "kv"))
 		fprintf(f, "swarm: {control: \"unix://%s\"}\n", control);

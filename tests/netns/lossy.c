@@ -189,12 +189,13 @@ static int read_message(const struct nlmsghdr *h, void *user) {
 	return mnl_attr_parse(h, sizeof(struct nfgenmsg), read_attribute, user);
 }
 
+/* ENOENT: the kernel has forgotten a packet that waited, since a device that it came by or was to leave by is gone. */
 static void take_packets(void) {
 	static char buf[MESSAGE_MAX];
 	ssize_t n;
 
 	while ((n = mnl_socket_recvfrom(kernel, buf, sizeof buf)) > 0)
-		if (mnl_cb_run(buf, (size_t)n, 0, 0, read_message, NULL) < 0)
+		if (mnl_cb_run(buf, (size_t)n, 0, 0, read_message, NULL) < 0 && errno != ENOENT)
 			die("the queue");
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
 		die("the queue");
