@@ -32,11 +32,12 @@ static void run_asker(int host, const char *addresses) {
 	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
 		failed("%s: %s", folder, strerror(errno));
 	whole = realpath(folder, NULL);
-	lab_do("docker h%d run -d --name asker --restart always --stop-signal KILL --network ov -v %s:/heard heir-lab/busybox:1 "
+	lab_do("docker h%d run -d --name asker-h%d --restart always --stop-signal KILL --network ov -v %s:/heard "
+	       "heir-lab/busybox:1 "
 	       "sh -c 'ask() { while :; do read a _ </proc/uptime; p=$(timeout 1 wget -q -O- http://$1/ 2>/dev/null || echo -); "
 	       "read b _ </proc/uptime; echo \"$a $b $1 $p\" >>/heard/log; sleep 0.3; done; }; "
 	       "for ip; do ask $ip & done; wait' asker %s",
-	       host, whole, addresses);
+	       host, host, whole, addresses);
 }
 
 void askers_run(int hosts, const char *addresses) {
@@ -45,13 +46,21 @@ void askers_run(int hosts, const char *addresses) {
 		run_asker(i, addresses);
 }
 
+struct web asker_on(int host) {
+	char at[16], name[24];
+	struct web asker;
+
+	(void)snprintf(at, sizeof at, "h%d", host);
+	(void)snprintf(name, sizeof name, "asker-h%d", host);
+	if (!web_find(at, name, &asker))
+		failed("%s does not run", name);
+	return asker;
+}
+
 void askers_revive(void) {
 	for (int i = 1; i <= n_hosts; i++) {
-		char host[16], *what CLEANUP_FREE = xasprintf("the asker of h%d starts", i);
-		struct web asker;
-		(void)snprintf(host, sizeof host, "h%d", i);
-		if (!web_find(host, "asker", &asker))
-			wait_until(what, lab_try("docker %s start asker >/dev/null", host) == 0);
+		char *what CLEANUP_FREE = xasprintf("the asker of h%d starts", i);
+		wait_until(what, lab_try("docker h%d start asker-h%d >/dev/null", i, i) == 0);
 	}
 }
 

@@ -18,8 +18,9 @@ struct answer {
 
 double uptime_now(void);
 
-/* Containers named "asker" on ov, on h1 to hN; "10.20.200.50 10.20.200.51". They come back by themselves with their engine. */
+/* Containers named "asker-hN" on ov, on h1 to hN; "10.20.200.50 10.20.200.51". They come back by themselves with their engine. */
 void askers_run(int hosts, const char *addresses);
+struct web asker_on(int host);
 /* Those that did not come back with it. */
 void askers_revive(void);
 int askers_hosts(void);

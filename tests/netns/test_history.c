@@ -128,8 +128,9 @@ static void find_owner(const char *name, char host[static 8]) {
 /* Containers of any state whose name is not one of the cast's: what was staged, or put away. */
 static bool only_the_cast(void) {
 	for (int i = 1; i <= HOSTS; i++) {
-		char *names CLEANUP_FREE =
-			lab("docker h%d ps -a --format '{{.Names}}' | grep -vx 'asker\\|web[123]\\|stays' || true", i);
+		char *names CLEANUP_FREE = lab("docker h%d ps -a --format '{{.Names}}' | grep -vx "
+					       "'asker-h.\\|heir-lab-probe-h.\\|web[123]\\|stays' || true",
+					       i);
 		if (*names)
 			return false;
 	}

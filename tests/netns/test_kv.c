@@ -1,6 +1,7 @@
 /* The overlay that engines keep in a key/value store: what moves an address there is the agents' rows, and nothing else. */
 #include "agents.h"
 #include "both.h"
+#include "voices.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@ int main(int argc, char **argv) {
 	static const struct scenario scenarios[] = {
 		SCENARIO(address_moves_to_and_fro_and_all_rows_follow),
 		SCENARIO(stale_container_that_keeps_sending_is_heard_by_nobody),
+		SCENARIO(one_that_hears_nobody_is_heard_by_nobody),
+		SCENARIO(frozen_host_that_thaws_after_the_takeover_is_not_heard),
 		SCENARIO(without_agents_it_is_refused_and_nothing_is_taken_away),
 	};
 	return SCENARIOS_RUN(argc, argv, scenarios, "20.10", "--overlay kv --agents");

@@ -2,6 +2,7 @@
  * Each host has an agent and an asker. */
 #include "agents.h"
 #include "asker.h"
+#include "voices.h"
 
 #include "base/alloc.h"
 
@@ -84,43 +85,6 @@ static void expect_back_and_whole(const struct web *old, const struct web *moved
 }
 
 /* --- links that are as good as cut --- */
-
-/* It goes on sending, and its frames go on arriving: only what the others' kernels drop keeps it from being heard. */
-static void one_that_hears_nobody_is_heard_by_nobody(void) {
-	struct capture on_h1, on_h2, on_h3;
-	struct web ears[3];
-
-	askers_run(3, WEB);
-	assert_true(web_find("h3", "asker", &ears[2]) && web_find("h2", "asker", &ears[1]));
-	prefer_target("h2", "h3");
-	const struct web voice = voice_run("h1", OPT_IN "--network ov --ip " WEB, ears[2].nets[0].ip, ears[1].nets[0].ip);
-	capture_begin(&on_h1, &voice);
-	capture_begin(&on_h2, &ears[1]);
-	capture_begin(&on_h3, &ears[2]);
-	wait_until("the voice is heard on h2 and h3", capture_count(&on_h2, &voice) && capture_count(&on_h3, &voice));
-	heird_start(&with_agents);
-	wait_ready(&voice);
-	agents_ready();
-	fail_link("oneway h1 in");
-	wait_until("its frames are dropped", drops("h2", "h1") && drops("h3", "h1"));
-	size_t sent = capture_count(&on_h1, &voice), h2 = capture_count(&on_h2, &voice), h3 = capture_count(&on_h3, &voice);
-	const struct web moved = expect_moved(&voice);
-	expect_proven("voice");
-	wait_until("the replacement is heard", capture_count(&on_h2, &moved) && capture_count(&on_h3, &moved));
-	wait_until("the old one sends", capture_count(&on_h1, &voice) > sent + 50);
-	lab_do("heal h1");
-	expect_returned(&voice, &moved);
-	expect_no_quarantine();
-	expect_no_tables();
-	expect_heard_everywhere(&moved);
-	assert_int_equal(capture_count(&on_h2, &voice), h2);
-	assert_int_equal(capture_count(&on_h3, &voice), h3);
-	expect_never_both(&voice, &moved);
-	note("of the old one %zu frames were sent and none was received", capture_count(&on_h1, &voice) - sent);
-	capture_end(&on_h1);
-	capture_end(&on_h2);
-	capture_end(&on_h3);
-}
 
 static void one_that_nobody_hears_is_taken_over(void) {
 	const struct web web = web_on_h1(&with_agents);
@@ -216,39 +180,6 @@ static void hung_engine_beside_a_live_agent_is_no_dead_host(void) {
 	keeps_holding(WATCHED, "nothing is taken over", takeover_count() == 0);
 	lab_do("cont h1");
 	expect_left_alone(&web);
-}
-
-/* The classical one: it was only asleep, and goes on in the middle of a sentence, believing that no time has passed. */
-static void frozen_host_that_thaws_after_the_takeover_is_not_heard(void) {
-	struct capture on_h2, on_h3;
-	struct web ears[3];
-
-	askers_run(3, WEB);
-	assert_true(web_find("h3", "asker", &ears[2]) && web_find("h2", "asker", &ears[1]));
-	prefer_target("h2", "h3");
-	const struct web voice = voice_run("h1", OPT_IN "--network ov --ip " WEB, ears[2].nets[0].ip, ears[1].nets[0].ip);
-	capture_begin(&on_h2, &ears[1]);
-	capture_begin(&on_h3, &ears[2]);
-	wait_until("the voice is heard on h2 and h3", capture_count(&on_h2, &voice) && capture_count(&on_h3, &voice));
-	heird_start(&with_agents);
-	wait_ready(&voice);
-	agents_ready();
-	fail_link("freeze h1");
-	wait_until("the takeover is done", takeover_is("voice", "done"));
-	expect_proven("voice");
-	size_t h2 = capture_count(&on_h2, &voice), h3 = capture_count(&on_h3, &voice);
-	lab_do("thaw h1");
-	note("h1 goes on");
-	const struct web moved = expect_moved(&voice);
-	expect_returned(&voice, &moved);
-	expect_no_quarantine();
-	expect_no_tables();
-	expect_heard_everywhere(&moved);
-	assert_int_equal(capture_count(&on_h2, &voice), h2);
-	assert_int_equal(capture_count(&on_h3, &voice), h3);
-	expect_never_both(&voice, &moved);
-	capture_end(&on_h2);
-	capture_end(&on_h3);
 }
 
 /* Again and again, but never for as long as three heartbeats, and awake for longer than one in between. */
