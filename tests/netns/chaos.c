@@ -21,7 +21,7 @@ static const struct fault {
 	{"hang %s", "cont %s", 2, 2, 20, false},
 	{"kill %s", "start %s", 2, 1, 15, true},
 	{"poweroff %s", "poweron %s", 3, 1, 20, true},
-	{"lossy %s --loss 20%% --delay 50ms --jitter 30ms", "heal %s", 2, 5, 30, false},
+	{"lossy %s --loss 20% --delay 50ms --jitter 30ms", "heal %s", 2, 5, 30, false},
 	{"agent %s down", "agent %s up", 2, 2, 20, false},
 	{"agent %s hang", "agent %s wake", 1, 2, 20, false},
 	{"cut-data %s", "heal %s", 2, 3, 20, false},
