@@ -79,10 +79,12 @@ static int count_ill(const struct drawing *d) {
 	return n;
 }
 
-/* A host that is well; 0: enough are ill. */
+/* A host that is well; 0: enough are ill. h2, the swarm's only manager, is drawn more rarely: without it nothing can be released,
+ * so little happens. */
 static int draw_host(const struct drawing *d) {
-	int host = 1 + (int)draw((unsigned)d->c->hosts);
+	int host = 1 + (int)draw((unsigned)d->c->hosts), again = 1 + (int)draw((unsigned)d->c->hosts);
 
+	host = host == 2 ? again : host;
 	if (count_ill(d) >= 2)
 		return 0;
 	while (d->ill_until[host] > d->now)
