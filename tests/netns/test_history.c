@@ -237,6 +237,6 @@ int main(int argc, char **argv) {
 
 	next_seed = from_environment("HEIR_SEED", (unsigned long)clock_now() % 1000000);
 	for (unsigned long i = 0; i < n; i++)
-		scenarios[i] = (struct scenario){xasprintf("history_%lu", (unsigned long)next_seed + i), history};
+		scenarios[i] = (struct scenario){.name = xasprintf("history_%lu", (unsigned long)next_seed + i), .run = history};
 	return scenarios_run(argc, argv, scenarios, n, "26.1", "--agents --hosts 4");
 }
