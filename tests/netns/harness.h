@@ -125,6 +125,8 @@ int heird_refuses(const struct heird_options *options, char **ret_said);
 
 /* What `build/heir --format json` with these arguments prints; new reference. NULL when it fails. */
 json_t *heir(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same of a command that ends with 2: differences, or changes pending. */
+json_t *heir_differs(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 bool node_is(const char *node, const char *state);
 /* heird has seen a running container of that name there, with all its addresses, and the node is alive. */
