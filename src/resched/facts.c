@@ -186,6 +186,8 @@ void resched_listed(struct resched *r, struct mono now, const char *node, const 
 void facts_settle(struct resched *r) {
 	for (struct world_container *c = r->world.containers; c; c = c->hh.next) {
 		const struct world_node *n = world_node(&r->world, c->node);
+		if (c->takeover && !c->started)
+			continue; /* staged: it is stopped because heir has yet to start it */
 		if (c->running || c->settled || !n || n->verdict != NODE_ALIVE || !n->listed)
 			continue;
 		struct mono from = c->stopped_at.ns > n->since.ns ? c->stopped_at : n->since;

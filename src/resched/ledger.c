@@ -80,8 +80,10 @@ static void learn_restart_policy(struct workload *w, const struct world_containe
 }
 
 static void owner_seen(struct resched *r, struct workload *w, const struct world_container *c) {
+	/* What heir made and verified was started, whatever an answer says that is older than that. */
+	bool started = c->started || (c->takeover && w->verified);
 	/* One that is not verified is heir's own to get going: that it does not run yet says nothing of what its user wants. */
-	bool must_run = c->running || (w->must_run && !c->settled && c->started) || !w->verified;
+	bool must_run = c->running || (w->must_run && !c->settled && started) || !w->verified;
 
 	/* On its way it still has its stage name; its own is what the takeover remembers. */
 	bool staged_name = c->takeover && strncmp(c->name, "heir-", 5) == 0;
