@@ -26,7 +26,7 @@ static bool answers(const struct world_node *n) { return n->verdict == NODE_ALIV
 
 static bool is_harmless(const struct workload_copy *c) { return c->row >= CLEAN_WAIT; }
 
-static void log_copy(struct resched *r, const struct workload *w, const struct workload_copy *c, const char *step,
+static void log_copy(struct resched *r, const struct workload *w, const struct workload_copy *c, const char *outcome,
 		     const char *detail) {
 	struct takeover line = {.container = w->name, .from = c->node, .to = w->node};
 	const struct world_container *seen = world_container(&r->world, c->node, c->id);
@@ -40,7 +40,7 @@ static void log_copy(struct resched *r, const struct workload *w, const struct w
 	line.nets = xnew_n(struct takeover_net, of ? of->n_nets : 0);
 	for (size_t i = 0; of && i < of->n_nets; i++)
 		line.nets[line.n_nets++].net = of->nets[i]; /* borrowed */
-	log_nets(r, &line, step, "ok", detail);
+	log_nets(r, &line, "stale", outcome, detail);
 	free(line.nets);
 }
 
@@ -139,7 +139,7 @@ static bool pass(struct resched *r, struct workload *w, struct workload_copy *c)
 		}
 		if (r->settings.stale_keep && owner_serves(r, w)) {
 			next_row(w, c, CLEAN_KEPT);
-			log_copy(r, w, c, "stale", "kept, stopped");
+			log_copy(r, w, c, "ok", "kept, stopped");
 		}
 		return false;
 	case CLEAN_REMOVE:
@@ -205,15 +205,15 @@ static void cleaned(struct resched *r, struct workload *w, struct workload_copy 
 
 	switch (row) {
 	case CLEAN_ISOLATE:
-		log_copy(r, w, c, "stale", "cut off in its host's kernel");
+		log_copy(r, w, c, "ok", "cut off in its host's kernel");
 		break;
 	case CLEAN_DISCONNECT:
-		log_copy(r, w, c, "stale", "disconnected");
+		log_copy(r, w, c, "ok", "disconnected");
 		break;
 	case CLEAN_STOP:
 		if (seen)
 			seen->running = false; /* its engine will tell so in a moment, too */
-		log_copy(r, w, c, "stale", "stopped");
+		log_copy(r, w, c, "ok", "stopped");
 		break;
 	case CLEAN_RENAME: {
 		char *name = parked_name(c);
@@ -222,7 +222,7 @@ static void cleaned(struct resched *r, struct workload *w, struct workload_copy 
 		break;
 	}
 	case CLEAN_REMOVE:
-		log_copy(r, w, c, "stale", "removed");
+		log_copy(r, w, c, "ok", "removed");
 		workload_copy_remove(w, c);
 		return;
 	default:
@@ -241,7 +241,7 @@ bool clean_result(struct resched *r, struct workload *w, uint64_t effect, const 
 		return false;
 	c->pending = 0;
 	if (result->outcome == EFFECT_REFUSED && result->refusal == REFUSAL_NO_SUCH) {
-		log_copy(r, w, c, "stale", "gone already");
+		log_copy(r, w, c, "ok", "gone already");
 		workload_copy_remove(w, c);
 		return true;
 	}
@@ -259,7 +259,9 @@ bool clean_result(struct resched *r, struct workload *w, uint64_t effect, const 
 	c->not_before = mono_add(r->now, backoff(r, c->tries));
 	/* An engine that will not: what matters more comes next (stop cuts it off as well), and it is tried no further. */
 	if (result->outcome == EFFECT_REFUSED && c->tries >= REFUSALS_TAKEN && c->row != CLEAN_STOP && c->row < CLEAN_WAIT) {
-		log_copy(r, w, c, clean_row_name(c->row), result->detail);
+		char *detail = xasprintf("%s: %s", clean_row_name(c->row), result->detail ? result->detail : "refused");
+		log_copy(r, w, c, "failed", detail);
+		free(detail);
 		next_row(w, c, c->row + 1);
 	}
 	return true;
