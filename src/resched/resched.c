@@ -174,6 +174,15 @@ static void begin_return(struct resched *r, struct workload *w) {
 		takeover_begin(r, w, w->origin);
 }
 
+/* The log says that an operator is needed, and why, as often as that becomes another matter, and again after a restart. */
+static void say_asked(struct resched *r, struct takeover *t) {
+	bool needed = t->state == TAKEOVER_NEEDS_OPERATOR;
+
+	if (needed && (!t->asked || strcmp(t->asked, t->reason) != 0))
+		log_nets(r, t, "needs-operator", "waiting", t->reason);
+	xstr_replace(&t->asked, needed ? t->reason : NULL);
+}
+
 static void drop_old_takeovers(struct resched *r) {
 	unsigned over = 0;
 
@@ -210,6 +219,8 @@ void resched_turn(struct resched *r, struct mono now, struct wall wall) {
 	for (struct takeover *t = r->takeovers; t; t = t->hh.next)
 		if (!takeover_is_over(t->state))
 			takeover_walk(r, t);
+	for (struct takeover *t = r->takeovers; t; t = t->hh.next)
+		say_asked(r, t);
 	HASH_ITER (hh, r->workloads, w, next)
 		clean_walk(r, w);
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)

@@ -227,8 +227,8 @@ void takeover_asks_clear(struct takeover *t) {
 void takeover_free(struct takeover *t) {
 	if (!t)
 		return;
-	char *owned[] = {t->workload,    t->container, t->from,   t->to,     t->old_id,        t->new_id,
-			 t->staged_name, t->image_ref, t->pinned, t->reason, t->restart_policy};
+	char *owned[] = {t->workload,    t->container, t->from,   t->to,     t->old_id,         t->new_id,
+			 t->staged_name, t->image_ref, t->pinned, t->reason, t->restart_policy, t->asked};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free(owned[i]);
 	takeover_asks_clear(t);

@@ -140,6 +140,7 @@ struct takeover {
 	struct mono row_began, began;
 	struct mono start_sent;    /* of START: since when it may still take effect */
 	struct takeover_ask *asks; /* of PROVE; each owned */
+	char *asked;               /* why an operator is needed, as the log has it; NULL: it does not say so */
 	bool dirty;
 	UT_hash_handle hh;
 };
