@@ -118,6 +118,7 @@ void walk_evidence(struct resched *r, struct takeover *t) {
 
 	if (t->planned && !t->fenced && !walk_workload(r, t)->orphan && from && from->verdict == NODE_ALIVE) {
 		walk_set_row(r, t, ROW_FENCE_DISCONNECT); /* it was away when this was due */
+		t->see = true;                            /* or fell silent with it under way */
 		return;
 	}
 	if (have == EVIDENCE_NONE) {
