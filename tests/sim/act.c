@@ -85,9 +85,10 @@ static void do_inspect(struct sim *s, struct flight *f) {
 	for (int k = 0; k < FAKE_NETS; k++)
 		if (*c->ip[k] && c->connected[k])
 			f->nets[r->n_nets++] = (struct world_net){.name = xstrdup(fake_net_name(k)),
+								  .id = xstrdup(fake_net_id(k)),
 								  .ip = c->running ? xstrdup(c->ip[k]) : NULL,
 								  .mac = c->running ? xstrdup(c->mac[k]) : NULL,
-								  .kind = NET_SWARM};
+								  .kind = s->fake.kind};
 	if (!fake_has_overlay(c))
 		f->nets[r->n_nets++] = (struct world_net){.name = xstrdup("bridge")};
 }
@@ -192,7 +193,7 @@ static void do_create(struct sim *s, struct flight *f) {
 		return;
 	}
 	if (!spec) {
-		sim_fail(s, "%s is made from %s, which never was", e->name, e->spec_id ? e->spec_id : "(nothing)");
+		sim_fail(s, INV_TOUCHED, "%s is made from %s, which never was", e->name, e->spec_id ? e->spec_id : "(nothing)");
 		return;
 	}
 	struct fake_container *c = fake_add(&s->fake, node, e->name);
@@ -201,6 +202,7 @@ static void do_create(struct sim *s, struct flight *f) {
 	snprintf(c->takeover, sizeof(c->takeover), "%s", e->takeover);
 	c->generation = e->generation;
 	c->opted = spec->opted;
+	memcpy(c->alias, spec->alias, sizeof(c->alias));
 	c->fence = spec->fence;
 	c->image = image;
 	c->port = spec->port;
@@ -331,6 +333,10 @@ static void do_holders(struct sim *s, struct flight *f) {
 static bool by_node_removal(const struct sim *s) { return !s->control_up && s->control_missing && s->remove_node; }
 
 static void do_ready(struct sim *s, struct flight *f) {
+	if (s->fake.kind == NET_KV) {
+		keyvalue_ready(s, f);
+		return;
+	}
 	bool removal = by_node_removal(s), missing = !s->control_up && !removal;
 
 	overlay_says(f, &(struct overlay_result){.outcome = missing ? OVERLAY_MISSING : OVERLAY_OK,
@@ -339,6 +345,10 @@ static void do_ready(struct sim *s, struct flight *f) {
 }
 
 static void do_release(struct sim *s, struct flight *f) {
+	if (s->fake.kind == NET_KV) {
+		keyvalue_release(s, f);
+		return;
+	}
 	int node = fake_node_index(&s->fake, f->effect->node);
 
 	if (by_node_removal(s) && f->effect->by_node_removal) {

@@ -1,5 +1,7 @@
-/* The agents, and the kernels that they rule over. What a kernel was told stays there whatever happens to agent and manager, until
- * its host loses power. An order may be lost, come late, or never be answered, like any other effect (flight.c). */
+/* The agents: whom they obey, what they keep right, and what they report. Their rules are heir-agent's own (agent/identity.h,
+ * agent/sequence.h); the kernels that they rule over are kernel.c's. What a kernel was told stays there whatever happens to agent
+ * and manager, until its host loses power. An order may be lost, come late, or never be answered, like any other effect
+ * (flight.c). */
 #include "sim.h"
 
 #include "base/alloc.h"
@@ -8,41 +10,109 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OF_QUARANTINE "quarantine"
+
 bool agents_handle(enum effect_kind k) { return k >= EFFECT_QUARANTINE && k <= EFFECT_ISOLATE; }
 
-static void vtep_of(int node, char text[16]) { snprintf(text, 16, "10.99.0.%u", (11U + (unsigned)node) & 0xff); }
-
-void agents_vtep(int node, char text[16]) { vtep_of(node, text); }
+void agents_vtep(int node, char text[16]) { snprintf(text, 16, "10.99.0.%u", (11U + (unsigned)node) & 0xff); }
 
 void agents_draw(struct sim *s) {
-	int how = rng_below(&s->rng, 4); /* none, none, all, some */
+	int how = rng_below(&s->rng, 4); /* none, none, all, some; rows of a key/value network are kept by agents alone */
 
-	for (int i = 0; i < s->fake.n_nodes; i++)
+	if (s->fake.kind == NET_KV && rng_permille(&s->rng, 900))
+		how = 2;
+	for (int i = 0; i < FAKE_NODES_MAX; i++)
 		s->agents[i].there = how == 2 || (how == 3 && rng_permille(&s->rng, 700));
 }
 
 bool agents_answer(const struct sim *s, int node) {
-	const struct fake_node *n = &s->fake.nodes[node];
-	return s->agents[node].there && !s->agents[node].down && !n->cut && !n->off;
+	return s->agents[node].there && !s->agents[node].down && fake_host_answers(&s->fake, node);
+}
+
+void agents_end(struct sim *s) {
+	for (int i = 0; i < FAKE_NODES_MAX; i++)
+		sequence_clear(&s->agents[i].sequence);
+}
+
+/* ---- what an agent keeps ---- */
+
+/* Somebody changed the row, and the agent watches. */
+void agents_row_changed(struct sim *s, int node, int net, int row) {
+	const struct sim_agent *a = &s->agents[node];
+	const struct kept *k = &a->kept[net][row];
+
+	if (a->there && !a->down && !s->fake.nodes[node].off && k->watched && kernel_joined(s, node, net))
+		kernel_set_row(s, node, net, row, k->host + 1);
+}
+
+static void keep_all(struct sim *s, int node) {
+	for (int k = 0; k < FAKE_NETS; k++)
+		for (int row = 0; row < KERNEL_ROWS; row++)
+			agents_row_changed(s, node, k, row);
+}
+
+/* Its process is another one: what it was told is gone with the old one. What its kernel was told is not. */
+static void restart(struct sim_agent *a) {
+	memset(a->kept, 0, sizeof(a->kept));
+	sequence_clear(&a->sequence);
+	a->instance++;
+	a->lies = 0;
+}
+
+void agents_power_lost(struct sim *s, int node) {
+	kernel_power_lost(s, node);
+	restart(&s->agents[node]);
+	s->agents[node].unheard = true;
+	check_kernel_forgot(s, node);
 }
 
 /* ---- reports ---- */
 
-static void report(struct sim *s, int node) {
-	struct sim_agent *a = &s->agents[node];
-	struct strs drops = {0};
-	char instance[16], vtep[16];
+static bool is_former(const struct sim_agent *a, const struct kept *k) { return k->watched && k->epoch < a->epoch; }
+
+static size_t list_former(const struct sim_agent *a, struct agent_endpoint ret[FAKE_NETS * KERNEL_ROWS]) {
+	size_t n = 0;
+
+	for (int k = 0; k < FAKE_NETS; k++)
+		for (int row = 0; row < KERNEL_ROWS; row++) {
+			if (is_former(a, &a->kept[k][row]))
+				ret[n++] = (struct agent_endpoint){fake_net_id(k), a->kept[k][row].mac};
+		}
+	return n;
+}
+
+static void list_drops(const struct sim *s, int node, struct strs *ret) {
+	char vtep[16];
 
 	for (int i = 0; i < s->fake.n_nodes; i++) {
-		vtep_of(i, vtep);
-		if (a->drops & (1U << i))
-			strs_add(&drops, vtep);
+		agents_vtep(i, vtep);
+		if (s->kernels[node].drops & (1U << i))
+			strs_add(ret, vtep);
 	}
+}
+
+static void report(struct sim *s, int node) {
+	struct sim_agent *a = &s->agents[node];
+	static struct agent_endpoint former[FAKE_NETS * KERNEL_ROWS];
+	struct strs drops = {0};
+	char instance[16];
+
+	list_drops(s, node, &drops);
 	snprintf(instance, sizeof(instance), "%u", a->instance);
-	const struct agent_report ok = {.state = NODE_AGENT_OK, .instance = instance, .quarantine = &drops};
+	const struct agent_report ok = {
+		.state = a->epoch > s->manager ? NODE_AGENT_STALE_EPOCH : NODE_AGENT_OK,
+		.instance = instance,
+		.quarantine = &drops,
+		.former = former,
+		.n_former = list_former(a, former),
+		.unaware = a->epoch < s->manager,
+	};
 	const struct agent_report silent = {.state = NODE_AGENT_UNREACHABLE, .reason = "no answer"};
-	resched_agent(s->machine, s->fake.nodes[node].name, agents_answer(s, node) ? &ok : &silent);
-	a->unheard &= !agents_answer(s, node);
+	bool answers = agents_answer(s, node) && !(s->fake.nodes[node].slow && rng_permille(&s->rng, 300));
+	resched_agent(s->machine, s->fake.nodes[node].name, answers ? &ok : &silent);
+	if (answers)
+		check_kernel_heard(s, node);
+	a->unheard &= !answers;
 	strs_clear(&drops);
 	manager_wake(s);
 }
@@ -52,228 +122,282 @@ static void poll(struct sim *s, const struct event *e) {
 	sim_at(s, sim_ms(s, 900, 1100), s->manager, poll, e->a, 0, NULL);
 }
 
+/* ---- whom they see ---- */
+
+static bool is_seen(const struct sim *s, int node, int by) {
+	const struct fake_node *n = s->fake.nodes;
+	return !n[node].off && !n[by].off && !((n[node].cut | n[by].cut) & PATH_GOSSIP);
+}
+
+static void sighted(struct sim *s, const struct event *e) {
+	if (!agents_answer(s, e->b))
+		return;
+	bool seen = is_seen(s, e->a, e->b);
+	resched_witness(s->machine, s->fake.nodes[e->a].name, s->fake.nodes[e->b].name, seen, seen ? "port 7946 accepts" : NULL);
+	manager_wake(s);
+}
+
+static bool is_in_doubt(const struct sim *s, int node) {
+	enum health_verdict v = detector_verdict(&s->detectors[node]);
+	return v == HEALTH_SUSPECT || v == HEALTH_DEAD;
+}
+
+/* As heird does once an interval: every agent that answers is asked whether it reaches those that do not. */
+static void ask_sightings(struct sim *s, const struct event *e) {
+	for (int i = 0; i < s->fake.n_nodes; i++)
+		for (int by = 0; by < s->fake.n_nodes && is_in_doubt(s, i); by++)
+			if (by != i && agents_answer(s, by) && !is_in_doubt(s, by))
+				sim_at(s, sim_ms(s, 5, 900), s->manager, sighted, i, by, NULL);
+	(void)e;
+	sim_at(s, span_sec(1), s->manager, ask_sightings, 0, 0, NULL);
+}
+
 void agents_start(struct sim *s) {
 	for (int i = 0; i < s->fake.n_nodes; i++)
 		if (s->agents[i].there)
 			sim_at(s, sim_ms(s, 0, 1000), s->manager, poll, i, 0, NULL);
-}
-
-void agents_power_lost(struct sim *s, int node) {
-	struct sim_agent *a = &s->agents[node];
-
-	a->drops = 0;
-	a->unheard = true;
-	memset(a->rows, 0, sizeof(a->rows));
-	a->instance++;
+	sim_at(s, sim_ms(s, 0, 1000), s->manager, ask_sightings, 0, 0, NULL);
 }
 
 /* ---- orders ---- */
-
-static int row_of(const char *ip) {
-	const char *dot = strrchr(ip, '.');
-	int number = dot ? atoi(dot + 1) : 0;
-	return number >= 0 && number < SIM_ROWS ? number : 0;
-}
 
 static int node_of_vtep(const struct sim *s, const char *vtep) {
 	char text[16];
 
 	for (int i = 0; i < s->fake.n_nodes; i++) {
-		vtep_of(i, text);
+		agents_vtep(i, text);
 		if (strcmp(text, vtep) == 0)
 			return i;
 	}
 	return -1;
 }
 
-/* Nobody is let out while a copy there speaks with an address that a newer one has. */
-static void check_lifted(struct sim *s, int node) {
-	for (int i = 0; i < s->fake.n_containers; i++) {
-		const struct fake_container *c = s->fake.containers[i];
-		if (c->node != node || !c->exists || !c->running || c->isolated || c->touched || !fake_is_attached(c) ||
-		    !fake_has_overlay(c))
-			continue;
-		for (int k = 0; k < s->fake.n_containers; k++) {
-			const struct fake_container *o = s->fake.containers[k];
-			if (o->exists && o->running && o->proved && sim_truth(s, o) && sim_truth(s, o) == sim_truth(s, c) &&
-			    o->generation > c->generation)
-				sim_fail(s, "%s is let out of quarantine, and the stale %s runs there", s->fake.nodes[node].name,
-					 c->id);
-		}
-	}
-}
-
-static void do_quarantine(struct sim *s, struct flight *f, struct sim_agent *a) {
+static void do_quarantine(struct sim *s, struct flight *f, struct sim_agent *a, int node) {
 	unsigned drops = 0;
-	char vtep[16];
 
 	for (size_t i = 0; i < f->effect->vteps.n; i++)
 		drops |= 1U << node_of_vtep(s, f->effect->vteps.v[i]);
-	for (int i = 0; i < s->fake.n_nodes; i++)
-		if (a->drops & ~drops & (1U << i))
-			check_lifted(s, i);
-	a->drops = drops;
-	strs_clear(&f->vteps);
-	for (int i = 0; i < s->fake.n_nodes; i++) {
-		vtep_of(i, vtep);
-		if (drops & (1U << i))
-			strs_add(&f->vteps, vtep);
+	if (a->lies > 0)
+		a->lies--;
+	else {
+		check_quarantine(s, node, s->kernels[node].drops, drops);
+		s->kernels[node].drops = drops;
 	}
+	strs_clear(&f->vteps);
+	list_drops(s, node, &f->vteps); /* read back from the kernel, as heir-agent does */
 	f->result.vteps = &f->vteps;
 }
 
-static void set_rows(const struct effect *e, struct sim_agent *a, int host) {
-	for (size_t i = 0; i < e->n_nets; i++)
-		for (int k = 0; k < FAKE_NETS; k++) {
-			int row = e->nets[i].ip ? row_of(e->nets[i].ip) : 0;
-			if (strcmp(e->nets[i].name, fake_net_name(k)) != 0 || !e->nets[i].ip || e->id < a->row_orders[k][row])
-				continue;
-			a->rows[k][row] = (signed char)(host + 1);
-			a->row_orders[k][row] = e->id;
-		}
+static void kept_late(struct sim *s, const struct event *e) { agents_row_changed(s, e->a, e->b / KERNEL_ROWS, e->b % KERNEL_ROWS); }
+
+/* One that lies says yes and does it when its keeper comes by the next time. */
+static void set_row(struct sim *s, const struct flight *f, int node, int net, int row) {
+	struct sim_agent *a = &s->agents[node];
+	struct kept *k = &a->kept[net][row];
+	int host = fake_node_index(&s->fake, f->effect->host);
+
+	if (f->effect->watch) {
+		k->watched = true;
+		k->host = host;
+		k->epoch = f->manager;
+	}
+	if (a->lies > 0 && f->effect->watch)
+		sim_at(s, sim_ms(s, 500, 4000), 0, kept_late, node, net * KERNEL_ROWS + row, NULL);
+	else if (kernel_joined(s, node, net))
+		kernel_set_row(s, node, net, row, host + 1);
 }
 
-static bool are_right(const struct effect *e, const struct sim_agent *a, int host) {
-	for (size_t i = 0; i < e->n_nets; i++)
-		for (int k = 0; k < FAKE_NETS; k++)
-			if (strcmp(e->nets[i].name, fake_net_name(k)) == 0 && e->nets[i].ip &&
-			    a->rows[k][row_of(e->nets[i].ip)] != host + 1)
-				return false;
+static void forget_row(struct sim *s, int node, int net, int row) {
+	struct kept *k = &s->agents[node].kept[net][row];
+
+	if (!k->watched)
+		return; /* of what it does not know nothing is taken back */
+	memset(k, 0, sizeof(*k));
+	kernel_set_row(s, node, net, row, 0);
+}
+
+/* What an agent was told before it knows by network and MAC only. */
+static int find_row(const struct sim_agent *a, int net, const struct world_net *n) {
+	for (int row = 0; !n->ip && row < KERNEL_ROWS; row++)
+		if (a->kept[net][row].watched && n->mac && strcmp(a->kept[net][row].mac, n->mac) == 0)
+			return row;
+	return n->ip ? kernel_row_of(n->ip) : 0;
+}
+
+static void do_rows(struct sim *s, struct flight *f, struct sim_agent *a, int node) {
+	const struct effect *e = f->effect;
+
+	for (size_t i = 0; i < e->n_nets; i++) {
+		int net = fake_net_index(&e->nets[i]), row = net < 0 ? 0 : find_row(a, net, &e->nets[i]);
+		if (row == 0)
+			continue;
+		if (e->kind == EFFECT_FORGET) {
+			forget_row(s, node, net, row);
+			continue;
+		}
+		snprintf(a->kept[net][row].mac, sizeof(a->kept[net][row].mac), "%s", e->nets[i].mac ? e->nets[i].mac : "");
+		set_row(s, f, node, net, row);
+	}
+	if (a->lies > 0)
+		a->lies--;
+	f->result.right = true;
+}
+
+static bool are_right(const struct sim *s, const struct effect *e, int node, int host) {
+	for (size_t i = 0; i < e->n_nets; i++) {
+		int net = fake_net_index(&e->nets[i]);
+		if (net < 0 || !e->nets[i].ip || !kernel_joined(s, node, net))
+			continue;
+		const struct kernel_row *r = &s->kernels[node].rows[net][kernel_row_of(e->nets[i].ip)];
+		if (r->to != host + 1 || (node == host && !r->sticky))
+			return false;
+	}
 	return true;
 }
 
-static void do_prove(struct sim *s, struct flight *f, struct sim_agent *a, int node) {
+static bool has_client(const struct sim *s, int node, int net, const struct fake_container *but) {
+	for (int i = 0; i < s->fake.n_containers; i++)
+		if (s->fake.containers[i] != but && s->fake.containers[i]->node == node &&
+		    kernel_speaks(s->fake.containers[i], net))
+			return true;
+	return false;
+}
+
+/* A probe does not tell who answered it, and a container need not answer. */
+static enum answer probe(struct sim *s, const struct effect *e, int node, const struct fake_container *c) {
+	enum answer answered = ANSWER_UNKNOWN;
+
+	for (size_t i = 0; i < e->n_nets; i++) {
+		int net = fake_net_index(&e->nets[i]);
+		if (net < 0 || !e->nets[i].ip || !has_client(s, node, net, c))
+			continue;
+		if (!kernel_reaches(s, node, net, e->nets[i].ip) || (!s->healed && rng_permille(&s->rng, 50)))
+			return ANSWER_NO;
+		answered = ANSWER_YES;
+	}
+	return answered;
+}
+
+static void do_prove(struct sim *s, struct flight *f, int node) {
 	const struct effect *e = f->effect;
 	int host = fake_node_index(&s->fake, e->host);
 	const struct fake_container *c = fake_by_id(&s->fake, e->container);
 
-	f->result.right = are_right(e, a, host);
+	f->result.right = are_right(s, e, node, host);
 	f->result.here = node != host ? ANSWER_UNKNOWN : c && c->running && fake_is_attached(c) ? ANSWER_YES : ANSWER_NO;
-	f->result.answered = rng_permille(&s->rng, 300)                ? ANSWER_UNKNOWN
-			     : !s->healed && rng_permille(&s->rng, 50) ? ANSWER_NO
-								       : ANSWER_YES;
+	f->result.answered = probe(s, e, node, c);
+}
+
+static void do_isolate(struct sim *s, const struct effect *e, struct sim_agent *a, int node) {
+	struct fake_container *c = fake_find(&s->fake, node, e->container);
+
+	if (a->lies > 0)
+		a->lies--;
+	else if (c && c->running)
+		c->isolated = true;
+}
+
+/* ---- who is obeyed ---- */
+
+static bool is_late(struct sim_agent *a, const struct flight *f) {
+	const struct effect *e = f->effect;
+	int64_t order = (int64_t)e->id;
+	char subject[64];
+
+	if (e->kind == EFFECT_QUARANTINE) {
+		if (sequence_is_late(&a->sequence, f->manager, OF_QUARANTINE, order))
+			return true;
+		sequence_note(&a->sequence, f->manager, OF_QUARANTINE, order);
+		return false;
+	}
+	for (int noting = 0; noting < 2 && (e->kind == EFFECT_REPAIR || e->kind == EFFECT_FORGET); noting++)
+		for (size_t i = 0; i < e->n_nets; i++) {
+			snprintf(subject, sizeof(subject), "%s/%s", e->nets[i].name, e->nets[i].mac ? e->nets[i].mac : "");
+			if (noting)
+				sequence_note(&a->sequence, f->manager, subject, order);
+			else if (sequence_is_late(&a->sequence, f->manager, subject, order))
+				return true;
+		}
+	return false;
+}
+
+static bool obeys(struct sim *s, struct sim_agent *a, struct flight *f) {
+	static char name[] = "sim", cluster[] = FAKE_CLUSTER;
+	const struct wire_envelope seen = {a->epoch ? name : NULL, cluster, a->epoch}, given = {name, cluster, f->manager};
+	enum identity_verdict v = identity_judge(&seen, &given);
+
+	if (v == IDENTITY_STALE || v == IDENTITY_OTHER || is_late(a, f)) {
+		f->outcome = EFFECT_REFUSED;
+		f->detail = xstrdup("an older order");
+		return false;
+	}
+	check_obeyed(s, a, f);
+	a->epoch = f->manager;
+	return true;
 }
 
 void agents_perform(struct sim *s, struct flight *f) {
-	const struct effect *e = f->effect;
-	int node = fake_node_index(&s->fake, e->node);
+	int node = fake_node_index(&s->fake, f->effect->node);
 	struct sim_agent *a = &s->agents[node];
 
-	/* Of orders that overtook each other the newer one holds, and one of a manager that is gone does not. */
-	if (f->manager < a->manager || (e->kind == EFFECT_QUARANTINE && f->manager == a->manager && e->id < a->order)) {
-		f->outcome = EFFECT_REFUSED;
-		f->detail = xstrdup("an older order");
+	if (!obeys(s, a, f))
 		return;
-	}
-	if (f->manager > a->manager) {
-		a->order = 0;
-		memset(a->row_orders, 0, sizeof(a->row_orders));
-	}
-	a->manager = f->manager;
-	switch (e->kind) {
+	switch (f->effect->kind) {
 	case EFFECT_QUARANTINE:
-		a->order = e->id;
-		do_quarantine(s, f, a);
+		do_quarantine(s, f, a, node);
 		return;
 	case EFFECT_REPAIR:
-		set_rows(e, a, fake_node_index(&s->fake, e->host));
-		f->result.right = true;
-		return;
 	case EFFECT_FORGET:
-		set_rows(e, a, -1);
+		check_rows(s, f, node);
+		do_rows(s, f, a, node);
 		return;
 	case EFFECT_PROVE:
-		do_prove(s, f, a, node);
+		do_prove(s, f, node);
 		return;
-	default: {
-		struct fake_container *c = fake_find(&s->fake, node, e->container);
-		if (c)
-			c->isolated = true;
-	}
+	default:
+		do_isolate(s, f->effect, a, node);
 	}
 }
 
 /* ---- faults ---- */
 
 static void agent_back(struct sim *s, const struct event *e) {
-	if (s->agents[e->a].down)
-		sim_say(s, "FAULT the agent of %s is back", s->fake.nodes[e->a].name);
-	s->agents[e->a].down = false;
+	struct sim_agent *a = &s->agents[e->a];
+
+	if (!a->down)
+		return;
+	sim_say(s, "FAULT the agent of %s is back", s->fake.nodes[e->a].name);
+	a->down = false;
+	keep_all(s, e->a);
 }
 
-void agents_fault(struct sim *s) {
-	int node = rng_below(&s->rng, s->fake.n_nodes);
+void agents_fault_down(struct sim *s, int node) {
 	struct sim_agent *a = &s->agents[node];
 
-	if (!a->there)
-		return;
 	a->down = true;
 	if (rng_permille(&s->rng, 500))
-		a->instance++; /* what it was told is gone with it; what its kernel was told is not */
+		restart(a);
 	sim_say(s, "FAULT the agent of %s is down", s->fake.nodes[node].name);
 	sim_at(s, sim_ms(s, 200, 30000), 0, agent_back, node, 0, NULL);
 }
 
+static void prompt_again(struct sim *s, const struct event *e) { s->agents[e->a].lag_ms = 0; }
+
+void agents_fault_lag(struct sim *s, int node) {
+	s->agents[node].lag_ms = rng_range(&s->rng, 500, 5000);
+	sim_say(s, "FAULT the agent of %s answers %d ms late", s->fake.nodes[node].name, s->agents[node].lag_ms);
+	sim_at(s, sim_ms(s, 3000, 30000), 0, prompt_again, node, 0, NULL);
+}
+
+void agents_fault_lie(struct sim *s, int node) {
+	s->agents[node].lies = rng_range(&s->rng, 1, 2);
+	sim_say(s, "FAULT the agent of %s says yes and does nothing, %d times", s->fake.nodes[node].name, s->agents[node].lies);
+}
+
 void agents_heal(struct sim *s) {
-	for (int i = 0; i < s->fake.n_nodes; i++)
-		s->agents[i].down = false;
-}
-
-/* ---- checks ---- */
-
-static bool has_joined(const struct sim *s, const struct world_node *n, const struct takeover *t) {
-	bool joined = false;
-
-	for (size_t k = 0; k < t->n_nets; k++)
-		joined |= t->nets[k].net.kind != NET_LOCAL &&
-			  world_node_has_net(resched_world(s->machine), n->name, t->nets[k].net.name);
-	return joined;
-}
-
-static void check_dropped(struct sim *s, const struct takeover *t, const char *node) {
-	int old = fake_node_index(&s->fake, node);
-
 	for (int i = 0; i < s->fake.n_nodes; i++) {
-		const struct world_node *n = world_node(resched_world(s->machine), s->fake.nodes[i].name);
-		if (i != old && !s->agents[i].unheard && n->verdict == NODE_ALIVE && has_joined(s, n, t) &&
-		    !(s->agents[i].drops & (1U << old)))
-			sim_fail(s, "takeover %s goes by a quarantine of %s, which %s does not keep", t->id, node, n->name);
+		const struct event e = {.a = i};
+		agent_back(s, &e);
+		s->agents[i].lag_ms = s->agents[i].lies = 0;
 	}
-}
-
-static bool is_dead(const struct sim *s, const char *node) {
-	const struct world_node *n = world_node(resched_world(s->machine), node);
-	return n->verdict == NODE_DEAD && !n->confirmed_dead;
-}
-
-/* What the takeover goes by is what the kernels do: wherever a copy may still speak. */
-void agents_check_release(struct sim *s, const struct takeover *t) {
-	const struct workload *w = resched_workloads(s->machine);
-
-	while (w && strcmp(w->id, t->workload) != 0)
-		w = w->hh.next;
-	for (size_t i = 0; w && t->evidence == EVIDENCE_QUARANTINED && i < w->n_copies; i++)
-		if (!w->copies[i].staged && w->copies[i].row < CLEAN_WAIT && is_dead(s, w->copies[i].node))
-			check_dropped(s, t, w->copies[i].node);
-}
-
-char *agents_check_end(const struct sim *s) {
-	for (int i = 0; i < s->fake.n_nodes; i++) {
-		const struct sim_agent *a = &s->agents[i];
-		if (a->there && a->drops)
-			return xasprintf("%s still drops somebody (%x)", s->fake.nodes[i].name, a->drops);
-		for (const struct workload *w = resched_workloads(s->machine); w && a->there; w = w->hh.next) {
-			const struct fake_container *c = fake_by_id(&s->fake, w->container);
-			if (!c || w->generation < 2 || !w->verified || !w->must_run || !c->running || w->gone)
-				continue;
-			for (int k = 0; k < FAKE_NETS; k++) {
-				bool joined = i == c->node || world_node_has_net(resched_world(s->machine), s->fake.nodes[i].name,
-										 fake_net_name(k));
-				if (*c->ip[k] && c->connected[k] && joined && a->rows[k][row_of(c->ip[k])] != c->node + 1)
-					return xasprintf("%s sends %s to another than %s", s->fake.nodes[i].name, c->ip[k],
-							 s->fake.nodes[c->node].name);
-			}
-		}
-	}
-	return NULL;
 }

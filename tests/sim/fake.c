@@ -8,12 +8,21 @@
 #include <string.h>
 
 static const char *const net_names[FAKE_NETS] = {"ov", "back"};
+static const char *const net_ids[FAKE_NETS] = {"ov0000000000", "back00000000"};
 static const char *const image_names[FAKE_IMAGES] = {"web:1", "db:2", "job:3"};
 static const char *const image_ids[FAKE_IMAGES] = {"sha256:aaaa", "sha256:bbbb", "sha256:cccc"};
 
 const char *fake_net_name(int net) { return net_names[net]; }
+const char *fake_net_id(int net) { return net_ids[net]; }
 const char *fake_image_name(int image) { return image_names[image]; }
 const char *fake_image_id(int image) { return image_ids[image]; }
+
+int fake_net_index(const struct world_net *net) {
+	for (int k = 0; k < FAKE_NETS; k++)
+		if (net->id ? strcmp(net->id, net_ids[k]) == 0 : strcmp(net->name, net_names[k]) == 0)
+			return k;
+	return -1;
+}
 
 void fake_clear(struct fake *f) {
 	for (int i = 0; i < f->n_containers; i++)
@@ -24,13 +33,13 @@ void fake_clear(struct fake *f) {
 
 /* ---- looking ---- */
 
-bool fake_host_answers(const struct fake *f, int node) { return !f->nodes[node].cut && !f->nodes[node].off; }
+bool fake_host_answers(const struct fake *f, int node) { return !(f->nodes[node].cut & PATH_MANAGER) && !f->nodes[node].off; }
 
 bool fake_answers(const struct fake *f, int node) {
 	return fake_host_answers(f, node) && !f->nodes[node].killed && !f->nodes[node].hung;
 }
 
-bool fake_in_touch(const struct fake *f, int node) { return fake_host_answers(f, node); }
+bool fake_in_touch(const struct fake *f, int node) { return !(f->nodes[node].cut & PATH_CONTROL) && !f->nodes[node].off; }
 
 int fake_node_index(const struct fake *f, const char *name) {
 	for (int i = 0; i < f->n_nodes; i++)
@@ -102,11 +111,22 @@ static bool port_is_taken(const struct fake *f, const struct fake_container *c) 
 	return false;
 }
 
+/* A name exists once on a key/value network, over all hosts. */
+static bool name_is_taken(const struct fake *f, const struct fake_container *c, int net) {
+	for (int i = 0; i < f->n_containers && f->kind == NET_KV; i++) {
+		const struct fake_container *o = f->containers[i];
+		if (o != c && o->task[net] && strcmp(o->name, c->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool can_attach(const struct fake *f, const struct fake_container *c) {
 	for (int k = 0; k < FAKE_NETS; k++) {
 		if (!*c->ip[k] || !c->connected[k] || c->task[k])
 			continue;
-		if (f->nodes[c->node].removed || !fake_in_touch(f, c->node) || fake_holder(f, k, c->ip[k]))
+		if (f->nodes[c->node].removed || !fake_in_touch(f, c->node) || fake_holder(f, k, c->ip[k]) ||
+		    name_is_taken(f, c, k))
 			return false;
 	}
 	return true;
@@ -126,7 +146,7 @@ bool fake_start(struct fake *f, struct fake_container *c, enum refusal *ret_why)
 	for (int k = 0; k < FAKE_NETS; k++)
 		c->task[k] = *c->ip[k] && c->connected[k];
 	c->running = c->started = true;
-	c->isolated = false;
+	c->isolated = c->forced = false;
 	c->proved |= fake_is_attached(c);
 	return true;
 }
@@ -146,6 +166,9 @@ bool fake_stop(struct fake *f, struct fake_container *c) {
 }
 
 void fake_disconnect(struct fake *f, struct fake_container *c, int net) {
+	/* Its endpoint was let go by another engine: "is not connected", says its own, and the interface stays. */
+	if (f->kind == NET_KV && c->running && c->forced)
+		return;
 	c->connected[net] = false;
 	report_tasks(f, c);
 }
@@ -170,10 +193,15 @@ bool fake_rename(struct fake *f, struct fake_container *c, const char *name, enu
 	return true;
 }
 
+void fake_let_go(struct fake_container *c, int net) {
+	c->task[net] = false;
+	c->let_go = true;
+	c->forced = c->running;
+}
+
 void fake_release(struct fake_container *c) {
 	for (int k = 0; k < FAKE_NETS; k++)
-		c->task[k] = false;
-	c->let_go = true;
+		fake_let_go(c, k);
 }
 
 void fake_remove_node(struct fake *f, int node) {
@@ -207,35 +235,47 @@ static void report_all(struct fake *f, int node) {
 			report_tasks(f, f->containers[i]);
 }
 
-void fake_cut(struct fake *f, int node, bool cut) {
-	f->nodes[node].cut = cut;
-	if (!cut)
-		report_all(f, node);
+void fake_cut(struct fake *f, int node, unsigned paths) {
+	f->nodes[node].cut = paths;
+	report_all(f, node);
 }
 
 static bool comes_up_again(const struct fake_container *c) { return *c->policy && strcmp(c->policy, "no") != 0; }
 
-void fake_power(struct fake *f, int node, bool on) {
-	enum refusal why;
-
-	f->nodes[node].off = !on;
+static void all_down(struct fake *f, int node) {
 	for (int i = 0; i < f->n_containers; i++) {
 		struct fake_container *c = f->containers[i];
 		if (!c->exists || c->node != node)
 			continue;
-		if (!on) {
-			c->was_up = c->running;
-			c->running = false;
-		}
+		c->was_up = c->running;
+		c->running = false;
 	}
-	if (!on)
-		return;
-	f->nodes[node].hung = f->nodes[node].killed = false;
+}
+
+static void all_up(struct fake *f, int node) {
+	enum refusal why;
+
 	for (int i = 0; i < f->n_containers; i++) {
 		struct fake_container *c = f->containers[i];
 		if (c->exists && c->node == node && c->was_up && comes_up_again(c))
 			(void)fake_start(f, c, &why); /* an address that another has: it stays down, as with engines */
-		c->was_up = false;
+		c->was_up = c->was_up && c->node != node;
 	}
 	report_all(f, node);
+}
+
+void fake_power(struct fake *f, int node, bool on) {
+	f->nodes[node].off = !on;
+	if (!on) {
+		all_down(f, node);
+		return;
+	}
+	f->nodes[node].hung = f->nodes[node].killed = false;
+	all_up(f, node);
+}
+
+void fake_restart_engine(struct fake *f, int node) {
+	all_down(f, node);
+	report_all(f, node);
+	all_up(f, node);
 }

@@ -1,8 +1,9 @@
-/* The world that the machine acts upon: engines with containers, and a swarm network that remembers who was given which address.
- * This is the truth; the machine only sees what run.c tells it. No time and no chance in here.
+/* The world that the machine acts upon: engines with containers, and overlay networks that remember who was given which address.
+ * This is the truth; the machine only sees what manager.c tells it. No time and no chance in here.
  *
- * An address belongs to an attachment task of a container, as in swarm mode: start takes it, stop and disconnect give it back, but
- * only while the host is in touch with the swarm; else the task stays until the host is back, or until it is removed. */
+ * An address belongs to an attachment task of a container (swarm mode), or to an endpoint in the key/value store: start takes it,
+ * stop and disconnect give it back, but only while the host is in touch with swarm or store; else it stays until the host is back,
+ * or until it is let go on its behalf. */
 #ifndef SIM_FAKE_H
 #define SIM_FAKE_H
 
@@ -28,10 +29,14 @@ struct fake_container {
 	int image;
 	uint16_t port;                              /* 0: none */
 	char ip[FAKE_NETS][40], mac[FAKE_NETS][48]; /* "" where it is not in that network */
-	bool connected[FAKE_NETS];                  /* as its own engine believes */
-	bool task[FAKE_NETS];                       /* as the swarm believes: it holds the address */
-	bool isolated;                              /* cut off in its host's kernel, until it is started again */
-	bool was_up;                                /* when its host lost power */
+	char alias[24];
+	bool connected[FAKE_NETS]; /* it has an interface there, when it runs */
+	bool task[FAKE_NETS];      /* as swarm or store believe: it holds the address */
+	bool isolated;             /* cut off in its host's kernel, until it is started again */
+	bool was_up;               /* when its host lost power */
+
+	bool forced; /* swarm or store let its address go while it ran, and it was not started since */
+	bool was_plugged[FAKE_NETS], was_endpoint[FAKE_NETS]; /* as of the kernels' last look */
 
 	/* for the checks */
 	bool foreign;  /* made in the middle, to be in the way */
@@ -41,14 +46,24 @@ struct fake_container {
 	bool given_up; /* a takeover of it came to its point of no return */
 };
 
+/* Ways between a host and others, each of which can be cut alone. */
+#define PATH_MANAGER 1U /* to heir's manager: engine, ping, agent */
+#define PATH_CONTROL 2U /* to the swarm's managers, or to the key/value store */
+#define PATH_GOSSIP 4U  /* between engines, and what agents ask of each other's hosts */
+#define PATH_DATA 8U    /* between containers */
+#define PATH_ALL 15U
+
 struct fake_node {
 	char name[16];
-	bool cut, off, killed, hung; /* network, power, engine's process, engine stopped */
-	bool removed;                /* from the swarm */
+	unsigned cut;           /* PATH_… */
+	bool off, killed, hung; /* power, engine's process, engine stopped */
+	bool slow;
+	bool removed; /* from the swarm */
 	bool image[FAKE_IMAGES];
 };
 
 struct fake {
+	enum net_kind kind; /* of all overlays: engines in swarm mode know no other */
 	struct fake_node nodes[FAKE_NODES_MAX];
 	int n_nodes;
 	struct fake_container **containers; /* by index; never freed before the end */
@@ -68,6 +83,8 @@ struct fake_container *fake_holder(const struct fake *f, int net, const char *ip
 bool fake_has_overlay(const struct fake_container *c);
 bool fake_is_attached(const struct fake_container *c); /* runs, and has all its addresses */
 const char *fake_net_name(int net);
+const char *fake_net_id(int net);
+int fake_net_index(const struct world_net *net); /* by ID, else by name; -1 */
 const char *fake_image_name(int image);
 const char *fake_image_id(int image);
 
@@ -80,10 +97,13 @@ void fake_disconnect(struct fake *f, struct fake_container *c, int net);
 bool fake_remove(struct fake *f, struct fake_container *c, enum refusal *ret_why);
 bool fake_rename(struct fake *f, struct fake_container *c, const char *name, enum refusal *ret_why);
 void fake_release(struct fake_container *c);
+void fake_let_go(struct fake_container *c, int net); /* of one network's address */
 void fake_remove_node(struct fake *f, int node);
 bool fake_restore_node(struct fake *f, int node);
 
-void fake_cut(struct fake *f, int node, bool cut);
+void fake_cut(struct fake *f, int node, unsigned paths); /* those and no others are cut from now on */
 void fake_power(struct fake *f, int node, bool on);
+/* Without live-restore: what runs is stopped, and its restart policy may bring it up again. */
+void fake_restart_engine(struct fake *f, int node);
 
 #endif

@@ -12,6 +12,7 @@ static void flight_free(struct flight *f) {
 	effect_free(f->effect);
 	for (size_t i = 0; i < f->result.n_nets; i++) {
 		free(f->nets[i].name);
+		free(f->nets[i].id);
 		free(f->nets[i].ip);
 		free(f->nets[i].mac);
 	}
@@ -34,7 +35,7 @@ bool flight_is_pending(const struct flight *f) { return !f->answered || f->may_h
 static void sweep(struct sim *s) {
 	for (struct flight **p = &s->flights; *p;) {
 		struct flight *f = *p;
-		if (f->may_happen || (!f->answered && s->machine && f->manager == s->manager)) {
+		if (f->may_happen || (!f->answered && old_is_alive(s, f->manager))) {
 			p = &f->next;
 			continue;
 		}
@@ -45,18 +46,60 @@ static void sweep(struct sim *s) {
 
 /* ---- the way there and back ---- */
 
+/* A key/value release is a walk of the manager's own, which looks before each disconnect and ends at its deadline: it does not come
+ * late as a whole. A single disconnect may, from an engine that was stopped with the call in its socket, and as it goes by a name
+ * it would hit whoever has that name by then: nothing in heir keeps it from that, and it is left out here. */
+static bool never_late(const struct sim *s, const struct flight *f) {
+	return s->fake.kind == NET_KV && f->effect->kind == EFFECT_RELEASE;
+}
+
 static bool is_reachable(const struct sim *s, const struct flight *f) {
 	if (act_asks_swarm(f->effect->kind))
-		return s->control_up || s->control_missing;
+		return s->fake.kind == NET_KV || s->control_up || s->control_missing;
 	int node = fake_node_index(&s->fake, f->effect->node);
 	return agents_handle(f->effect->kind) ? agents_answer(s, node) : fake_answers(&s->fake, node);
+}
+
+static void happens(struct sim *s, const struct event *e);
+
+/* An engine goes on trying to attach a swarm network for 20 s before it says no. */
+static bool still_attaches(struct sim *s, struct flight *f) {
+	if (f->effect->kind != EFFECT_START || f->outcome != EFFECT_REFUSED || f->result.refusal != REFUSAL_ADDRESS_TAKEN ||
+	    s->fake.kind != NET_SWARM)
+		return false;
+	if (!f->waiting)
+		f->gives_up = mono_add(s->now, span_sec(20));
+	f->waiting = true;
+	return !mono_reached(f->gives_up, s->now);
+}
+
+/* It is tried again, and whoever waits for the answer waits on. */
+static void attach_later(struct sim *s, struct flight *f) {
+	f->outcome = EFFECT_OK;
+	f->result.refusal = REFUSAL_OTHER;
+	free(f->detail);
+	f->detail = NULL;
+	f->may_happen = true;
+	sim_at(s, span_ms(500), 0, happens, 0, 0, f);
 }
 
 static void happens(struct sim *s, const struct event *e) {
 	struct flight *f = e->data;
 	bool no_engine = act_asks_swarm(f->effect->kind) || agents_handle(f->effect->kind);
 	const struct fake_node *n = no_engine ? NULL : &s->fake.nodes[fake_node_index(&s->fake, f->effect->node)];
+	struct span pause;
 
+	if (old_holds(s, f->manager, &pause) && !never_late(s, f)) { /* it was about to send it */
+		f->late = true;
+		sim_at(s, pause, 0, happens, 0, 0, f);
+		return;
+	}
+	if (act_asks_swarm(f->effect->kind) && s->fake.kind == NET_SWARM && !mono_reached(s->control_hangs, s->now)) {
+		f->late = true; /* its managers take it up when they have a leader again */
+		f->outcome = EFFECT_UNKNOWN;
+		sim_at(s, mono_since(s->now, s->control_hangs), 0, happens, 0, 0, f);
+		return;
+	}
 	if (n && n->hung && !n->off && !n->killed) {
 		/* It lies in the engine's socket until somebody lets the engine go on. */
 		f->late = true;
@@ -70,13 +113,38 @@ static void happens(struct sim *s, const struct event *e) {
 		sweep(s);
 		return;
 	}
+	check_happens(s, f);
 	act_perform(s, f);
+	if (still_attaches(s, f))
+		attach_later(s, f);
 	sweep(s);
+}
+
+static void hear(struct sim *s, struct flight *f) {
+	const struct takeover *t = *f->effect->takeover ? check_takeover(s, f->effect->takeover) : NULL;
+	struct coverage_answer at = {0};
+
+	coverage_effect(f->effect->kind, f->outcome);
+	if (t && t->pending == f->effect->id)
+		at = (struct coverage_answer){t->row, f->effect->kind != takeover_rule(t->row)->act, f->outcome, t->abort};
+	else
+		t = NULL;
+	check_pace_answer(s, f, t);
+	check_heard(s, f);
+	if (f->effect->kind == EFFECT_QUARANTINE && f->outcome == EFFECT_OK)
+		check_kernel_heard(s, fake_node_index(&s->fake, f->effect->node));
+	resched_result(s->machine, s->now, f->effect->id, &f->result);
+	if (t)
+		coverage_answered(&at, t);
 }
 
 static void answered(struct sim *s, const struct event *e) {
 	struct flight *f = e->data;
 
+	if (f->waiting && f->may_happen && !f->late) { /* the engine is still at it */
+		sim_at(s, span_ms(100), f->manager, answered, 0, 0, f);
+		return;
+	}
 	f->answered = true;
 	if (f->effect->kind == EFFECT_POLICY && f->outcome == EFFECT_REFUSED && *f->effect->takeover)
 		sim_truth(s, fake_by_id(&s->fake, f->effect->container))->policy_refused = true; /* a warning, and "no" */
@@ -91,8 +159,7 @@ static void answered(struct sim *s, const struct event *e) {
 	static const char *const names[] = {"ok", "refused", "not done", "unknown"};
 	sim_say(s, "  answer #%llu.%u %s: %s", (unsigned long long)f->effect->id, f->manager, effect_kind_name(f->effect->kind),
 		names[f->outcome]);
-	coverage_effect(f->effect->kind, f->outcome);
-	resched_result(s->machine, s->now, f->effect->id, &f->result);
+	hear(s, f);
 	manager_wake(s);
 	sweep(s);
 }
@@ -108,7 +175,9 @@ static void happen_in(struct sim *s, struct flight *f, int from_ms, int to_ms) {
 }
 
 static void go_wrong(struct sim *s, struct flight *f) {
-	switch (rng_below(&s->rng, 5)) {
+	int how = rng_below(&s->rng, 5);
+
+	switch (how == 3 && never_late(s, f) ? 1 : how) {
 	case 0: /* lost on the way, and known to be */
 		f->outcome = EFFECT_NOT_DONE;
 		answer_in(s, f, 1, 2000);
@@ -136,9 +205,31 @@ static void go_wrong(struct sim *s, struct flight *f) {
 	}
 }
 
+/* A slow host, an agent that lags, and a target that has to join the network while gossip still waits for the dead. */
+static int delay_of(struct sim *s, const struct flight *f) {
+	int node = act_asks_swarm(f->effect->kind) ? -1 : fake_node_index(&s->fake, f->effect->node);
+
+	if (node < 0)
+		return 0;
+	int ms = s->fake.nodes[node].slow ? rng_range(&s->rng, 300, 6000) : 0;
+	if (agents_handle(f->effect->kind))
+		return ms + s->agents[node].lag_ms;
+	if (f->effect->kind != EFFECT_START || s->fake.kind != NET_SWARM)
+		return ms;
+	const struct fake_container *c = fake_by_id(&s->fake, f->effect->container);
+	for (int k = 0; c && k < FAKE_NETS; k++)
+		if (*c->ip[k] && !kernel_joined(s, node, k))
+			return ms + rng_range(&s->rng, 500, rng_permille(&s->rng, 500) ? 1500 : 10500);
+	return ms;
+}
+
 void flight_send(struct sim *s, struct effect *e) {
 	struct flight *f = xnew(struct flight);
 
+	if (s->acting_old)
+		sim_fail(s, INV_EPOCH, "manager %u, which another one has followed, sends %s", s->manager,
+			 effect_kind_name(e->kind));
+	check_sent(s, e);
 	f->effect = e;
 	f->manager = s->manager;
 	f->next = s->flights;
@@ -156,7 +247,9 @@ void flight_send(struct sim *s, struct effect *e) {
 		return;
 	}
 	bool slow = rng_permille(&s->rng, 30);
-	int there = rng_range(&s->rng, 1, slow ? 4000 : 150);
+	int there = rng_range(&s->rng, 1, slow ? 4000 : 150) + delay_of(s, f), limit = (int)span_to_ms(e->deadline);
 	happen_in(s, f, there, there);
-	answer_in(s, f, there + 1, there + (slow ? 2000 : 60));
+	if (there > limit)
+		f->late = true; /* it was given up before */
+	answer_in(s, f, there > limit ? limit : there + 1, there > limit ? limit : there + (slow ? 2000 : 60));
 }

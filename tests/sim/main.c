@@ -24,11 +24,13 @@ static unsigned long number(const char *text) {
 }
 
 static bool run_one(unsigned long seed, bool verbose) {
-	char failure[512];
+	struct verdict v;
+	struct variant all = {0};
 
-	if (sim_run(seed, verbose, failure))
+	sim_run(seed, &all, verbose, &v);
+	if (v.invariant == INV_NONE)
 		return true;
-	printf("FAIL seed %lu: %s\n     to see it: sim --seed %lu -v\n", seed, failure, seed);
+	printf("FAIL seed %lu: %s\n     to see it: sim --seed %lu -v\n", seed, v.failure, seed);
 	return false;
 }
 

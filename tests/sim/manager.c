@@ -89,16 +89,17 @@ static void heartbeat(struct sim *s, const struct event *e) {
 
 /* ---- looking at containers ---- */
 
-static void add_world_nets(struct world_container *w, const struct fake_container *c) {
+static void add_world_nets(const struct sim *s, struct world_container *w, const struct fake_container *c) {
 	w->nets = xnew_n(struct world_net, FAKE_NETS + 1);
 	for (int k = 0; k < FAKE_NETS; k++) {
 		if (!*c->ip[k] || !c->connected[k])
 			continue;
 		w->nets[w->n_nets++] = (struct world_net){
 			.name = xstrdup(fake_net_name(k)),
+			.id = xstrdup(fake_net_id(k)),
 			.ip = c->running ? xstrdup(c->ip[k]) : NULL,
 			.mac = c->running ? xstrdup(c->mac[k]) : NULL,
-			.kind = NET_SWARM,
+			.kind = s->fake.kind,
 		};
 	}
 	if (!fake_has_overlay(c))
@@ -119,7 +120,7 @@ static struct world_container *translate(const struct sim *s, const struct fake_
 	w->policy.fence = c->fence;
 	w->running = c->running;
 	w->started = c->started;
-	add_world_nets(w, c);
+	add_world_nets(s, w, c);
 	if (c->port) {
 		w->ports = xnew(struct world_port);
 		w->ports[w->n_ports++] = (struct world_port){.host_ip = xstrdup(""), .proto = "tcp", .port = c->port};
@@ -251,7 +252,8 @@ static void listed(struct sim *s, const struct event *e) {
 	char vtep[16];
 	agents_vtep(e->a, vtep);
 	f.vtep = xstrdup(vtep);
-	if (!s->fake.nodes[e->a].removed) {
+	f.kv = s->fake.kind == NET_KV;
+	if (!f.kv && !s->fake.nodes[e->a].removed) {
 		f.swarm_node = xasprintf("sn-%s", name);
 		f.swarm_cluster = xstrdup("swarm");
 	}
@@ -329,6 +331,7 @@ static void store_again(struct sim *s, const struct event *e) {
 }
 
 static void commit_failed(struct sim *s) {
+	check_log_written(s, false);
 	s->commits_to_fail--;
 	sim_say(s, "commit failed");
 	for (size_t i = 0; i < s->batch.n_memory; i++)
@@ -354,6 +357,8 @@ static void committed(struct sim *s, const struct event *e) {
 		commit_failed(s);
 		return;
 	}
+	check_commit(s);
+	check_log_written(s, true);
 	disk_apply(&s->disk, &s->batch);
 	for (size_t i = 0; i < s->batch_forgotten.n; i++)
 		disk_forget_workload(&s->disk, s->batch_forgotten.v[i]);
@@ -382,9 +387,7 @@ static void take_output(struct sim *s) {
 
 	resched_take_output(s->machine, &out);
 	for (size_t i = 0; i < out.n_logs; i++)
-		sim_say(s, "log: %s %s %s %s -> %s ip=%s %s", out.logs[i].container, out.logs[i].step, out.logs[i].outcome,
-			out.logs[i].from, out.logs[i].to ? out.logs[i].to : "?", out.logs[i].ip ? out.logs[i].ip : "-",
-			out.logs[i].detail ? out.logs[i].detail : "");
+		check_log(s, &out.logs[i]);
 	for (size_t i = 0; i < out.forgotten.n; i++)
 		strs_add_new(&s->batch_forgotten, out.forgotten.v[i]);
 	for (size_t i = 0; i < out.unneeded.n; i++)
@@ -414,7 +417,7 @@ void manager_turn(struct sim *s) {
 	if (!s->machine || !s->turn_wanted || s->committing || *s->failure)
 		return;
 	s->turn_wanted = false;
-	resched_turn(s->machine, s->now, (struct wall){s->now.ns / 1000000});
+	resched_turn(s->machine, s->now, sim_wall(s));
 	check_turn(s);
 	take_output(s);
 	write_memory(s);
@@ -496,11 +499,13 @@ static void drop_batch(struct sim *s) {
 
 static void start_again(struct sim *s, const struct event *e) {
 	(void)e;
-	manager_start(s);
+	if (!s->machine)
+		manager_start(s);
 }
 
 void manager_crash(struct sim *s) {
 	sim_say(s, "manager %u crashes", s->manager);
+	check_log_lost(s);
 	drop_batch(s);
 	resched_free(s->machine);
 	s->machine = NULL;
@@ -508,10 +513,15 @@ void manager_crash(struct sim *s) {
 	sim_at(s, sim_ms(s, 50, rng_permille(&s->rng, 300) ? 20000 : 1000), 0, start_again, 0, 0, NULL);
 }
 
-void manager_free(struct sim *s) {
+void manager_drop(struct sim *s) {
 	drop_batch(s);
 	free(s->batch_effects);
+	s->batch_effects = NULL;
 	resched_free(s->machine);
 	s->machine = NULL;
+}
+
+void manager_free(struct sim *s) {
+	manager_drop(s);
 	disk_clear(&s->disk);
 }

@@ -16,6 +16,18 @@ static inline uint64_t rng_next(struct rng *r) {
 	return z ^ (z >> 31);
 }
 
+/* A stream of its own for each thing of a history. */
+enum stream { STREAM_SETTINGS = 1, STREAM_NODE, STREAM_CONTAINER, STREAM_FAULT, STREAM_EVENT };
+
+static inline struct rng rng_stream(uint64_t seed, enum stream stream, uint64_t a, uint64_t b) {
+	struct rng r = {seed * UINT64_C(0x2545f4914f6cdd1d) + (uint64_t)stream};
+
+	r.state = rng_next(&r) ^ a;
+	r.state = rng_next(&r) ^ b;
+	(void)rng_next(&r);
+	return r;
+}
+
 /* 0 to n - 1; n at least 1. */
 static inline int rng_below(struct rng *r, int n) { return (int)(rng_next(r) % (uint64_t)n); }
 /* From..to, both included. */

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,12 +68,24 @@ void sim_say(const struct sim *s, const char *fmt, ...) {
 	putchar('\n');
 }
 
-void sim_fail(struct sim *s, const char *fmt, ...) {
+const char *invariant_name(enum invariant i) {
+	static const char *const names[] = {
+		[INV_NONE] = "none",         [INV_PACKETS] = "packets", [INV_TOUCHED] = "touched",     [INV_ADDRESS] = "address",
+		[INV_EVIDENCE] = "evidence", [INV_REMOVED] = "removed", [INV_EPOCH] = "epoch",         [INV_ENDS] = "ends",
+		[INV_LOG] = "log",           [INV_LIMITS] = "limits",   [INV_BRAKE] = "brake",         [INV_HELD] = "held",
+		[INV_OWNER] = "owner",       [INV_SEE] = "see",         [INV_SIMULATOR] = "simulator",
+	};
+	static_assert(sizeof(names) / sizeof(names[0]) == INV_MAX, "every invariant has a name");
+	return names[i];
+}
+
+void sim_fail(struct sim *s, enum invariant i, const char *fmt, ...) {
 	va_list ap;
 
 	if (*s->failure)
 		return;
-	int n = snprintf(s->failure, sizeof(s->failure), "at %.3f s: ", (double)s->now.ns / 1e9);
+	s->broken = i;
+	int n = snprintf(s->failure, sizeof(s->failure), "(%d) %s, at %.3f s: ", i, invariant_name(i), (double)s->now.ns / 1e9);
 	va_start(ap, fmt);
 	vsnprintf(s->failure + n, sizeof(s->failure) - (size_t)n, fmt, ap);
 	va_end(ap);
@@ -83,101 +96,28 @@ struct span sim_ms(struct sim *s, int from, int to) {
 	return span_ms(rng_range(&s->rng, from, to));
 }
 
-struct truth *sim_truth(struct sim *s, const struct fake_container *c) {
+struct truth *sim_truth(const struct sim *s, const struct fake_container *c) {
 	for (int i = 0; i < s->n_truths && c; i++)
 		if (strcmp(s->truths[i].workload, c->workload) == 0 || s->fake.containers[s->truths[i].first] == c)
-			return &s->truths[i];
+			return (struct truth *)&s->truths[i];
 	return NULL;
 }
 
-/* ---- the beginning ---- */
-
-static void make_id(void *ctx, char text[ID_TEXT_MAX]) {
-	struct sim *s = ctx;
-	snprintf(text, ID_TEXT_MAX, "%016x", ++s->next_takeover);
+struct truth *sim_truth_named(const struct sim *s, const char *workload) {
+	for (int i = 0; i < s->n_truths && workload; i++)
+		if (strcmp(s->truths[i].workload, workload) == 0)
+			return (struct truth *)&s->truths[i];
+	return NULL;
 }
 
-static void draw_settings(struct sim *s) {
-	static const int troubles[] = {0, 20, 80, 200};
+/* The same one also where others were left out. */
+int sim_any_node(struct sim *s) { return rng_below(&s->rng, FAKE_NODES_MAX) % s->fake.n_nodes; }
 
-	s->settings = (struct resched_settings){
-		.cluster = FAKE_CLUSTER,
-		.engine_only_move = rng_permille(&s->rng, 200),
-		.strategy = (enum strategy)rng_below(&s->rng, 3),
-		.parallel = rng_permille(&s->rng, 250) ? (unsigned)rng_range(&s->rng, 1, 2) : 32,
-		.per_target = rng_permille(&s->rng, 250) ? 1 : 16,
-		.attempts = (unsigned)rng_range(&s->rng, 2, 4),
-		.backoff_initial = span_sec(1),
-		.backoff_cap = span_sec(8),
-		.keep_oldest = rng_permille(&s->rng, 200),
-		.stale_keep = rng_permille(&s->rng, 150),
-		.seed = s->seed,
-		.make_id = make_id,
-		.ctx = s,
-	};
-	s->detector_settings = (struct detector_settings){.interval = span_sec(1),
-							  .timeout = span_sec(1),
-							  .failures = 3,
-							  .recover = (unsigned)rng_range(&s->rng, 1, 3),
-							  .hold_initial = span_sec(10),
-							  .hold_cap = span_sec(300),
-							  .flap_window = span_sec(600)};
-	s->remove_node = rng_permille(&s->rng, 200);
-	s->first_is_local = rng_permille(&s->rng, 300);
-	s->trouble = troubles[rng_below(&s->rng, 4)];
-	s->max_lost = rng_permille(&s->rng, 300) ? 100 : 50;
-	s->control_up = true;
+struct wall sim_wall(const struct sim *s) {
+	return (struct wall){s->now.ns / 1000000 + s->wall_jump_ms};
 }
 
-static void draw_nodes(struct sim *s) {
-	s->fake.n_nodes = rng_range(&s->rng, 3, FAKE_NODES_MAX);
-	for (int i = 0; i < s->fake.n_nodes; i++) {
-		snprintf(s->fake.nodes[i].name, sizeof(s->fake.nodes[i].name), "h%d", i + 1);
-		for (int k = 0; k < FAKE_IMAGES; k++)
-			s->fake.nodes[i].image[k] = rng_permille(&s->rng, 700);
-	}
-}
-
-static void draw_nets(struct sim *s, struct fake_container *c, int number) {
-	int which = rng_below(&s->rng, 4); /* none, both, first, first */
-
-	for (int k = 0; k < FAKE_NETS; k++) {
-		if (which == 0 || (which > 1 && k > 0))
-			continue;
-		snprintf(c->ip[k], sizeof(c->ip[k]), "10.%d.0.%d", 20 + k, 10 + number);
-		snprintf(c->mac[k], sizeof(c->mac[k]), "02:42:0a:%02x:00:%02x", 20 + k,
-			 rng_permille(&s->rng, 800) ? 10 + number : 200 + number);
-		c->connected[k] = true;
-	}
-}
-
-static void draw_container(struct sim *s, int number) {
-	static const char *const policies[] = {"", "no", "always", "unless-stopped", "on-failure:3"};
-	char name[16];
-	enum refusal why;
-
-	snprintf(name, sizeof(name), "%s%d", number % 3 == 2 ? "plain" : "web", number);
-	struct fake_container *c = fake_add(&s->fake, rng_below(&s->rng, s->fake.n_nodes), name);
-	snprintf(c->policy, sizeof(c->policy), "%s", policies[rng_below(&s->rng, 5)]);
-	c->opted = number % 3 != 2;
-	c->fence = c->opted && rng_permille(&s->rng, 100) ? EVIDENCE_STOPPED : EVIDENCE_NONE;
-	c->image = rng_below(&s->rng, FAKE_IMAGES);
-	s->fake.nodes[c->node].image[c->image] = true;
-	c->port = rng_permille(&s->rng, 200) ? (uint16_t)(8000 + number) : 0;
-	draw_nets(s, c, number);
-	if (rng_permille(&s->rng, 970))
-		(void)fake_start(&s->fake, c, &why);
-	if (!c->opted)
-		return;
-	struct truth *t = &s->truths[s->n_truths++];
-	snprintf(t->workload, sizeof(t->workload), FAKE_CLUSTER "/%s", c->id);
-	t->first = s->fake.n_containers - 1;
-	t->overlay = fake_has_overlay(c);
-	t->excused = !c->running;
-	snprintf(t->policy, sizeof(t->policy), "%s", c->policy);
-}
-
-/* ---- the end ---- */
+/* ---- from beginning to end ---- */
 
 static void look_at_end(struct sim *s, const struct event *e) {
 	char *missing = check_end(s);
@@ -188,7 +128,7 @@ static void look_at_end(struct sim *s, const struct event *e) {
 	if (s->good_checks >= 2)
 		s->ends = s->now;
 	else if (mono_reached(s->ends, s->now))
-		sim_fail(s, "all faults are long over, but %s", missing ? missing : "it was not quiet long enough");
+		sim_fail(s, INV_ENDS, "all faults are long over, but %s", missing ? missing : "it was not quiet long enough");
 	else
 		sim_at(s, span_sec(missing ? 5 : 40), 0, look_at_end, 0, 0, NULL);
 	free(missing);
@@ -203,42 +143,61 @@ static void heal(struct sim *s, const struct event *e) {
 	sim_at(s, span_sec(15), 0, look_at_end, 0, 0, NULL);
 }
 
+/* While its machine sleeps nothing happens to a manager; then all of it does. */
+static bool is_asleep(struct sim *s, const struct event *e) {
+	if (!e->manager || e->manager != s->manager || mono_reached(s->sleeps, s->now))
+		return false;
+	sim_at(s, mono_since(s->now, s->sleeps), e->manager, e->fn, e->a, e->b, e->data);
+	return true;
+}
+
 static void step(struct sim *s, const struct event *e) {
+	s->same_time = e->at.ns == s->now.ns ? s->same_time + 1 : 0;
 	s->now = e->at;
+	s->rng = rng_stream(s->seed, STREAM_EVENT, (uint64_t)e->at.ns, (uint64_t)s->same_time);
+	if (old_happens(s, e) || is_asleep(s, e))
+		return;
 	if (!e->manager || (s->machine && e->manager == s->manager))
 		e->fn(s, e);
-	manager_turn(s);
+	if (mono_reached(s->sleeps, s->now))
+		manager_turn(s);
+	kernel_sync(s);
 	check_world(s);
 }
 
 static void begin(struct sim *s) {
-	draw_settings(s);
-	draw_nodes(s);
-	agents_draw(s);
-	int n = rng_range(&s->rng, 3, 9);
-	for (int i = 0; i < n; i++)
-		draw_container(s, i);
+	check_begin(s);
+	draw_history(s);
 	manager_start(s);
 	faults_start(s);
 	sim_at(s, span_sec(rng_range(&s->rng, FAULTS_MIN_SEC, FAULTS_MAX_SEC)), 0, heal, 0, 0, NULL);
 }
 
 static void end(struct sim *s) {
+	old_free(s);
 	manager_free(s);
 	flight_free_all(s);
+	agents_end(s);
 	fake_clear(&s->fake);
-	strs_clear(&s->fenced);
+	check_clear(s);
 	free(s->heap);
 	free(s);
 }
 
-bool sim_run(uint64_t seed, bool verbose, char failure[512]) {
+static void tell_verdict(const struct sim *s, struct verdict *ret) {
+	*ret = (struct verdict){
+		.invariant = s->broken, .n_faults = s->n_faults, .n_containers = s->n_drawn, .n_nodes = s->fake.n_nodes};
+	memcpy(ret->failure, s->failure, sizeof(ret->failure));
+}
+
+void sim_run(uint64_t seed, const struct variant *variant, bool verbose, struct verdict *ret) {
 	struct sim *s = xnew(struct sim);
 	long n = 0;
 
 	s->seed = seed;
+	s->variant = variant;
 	s->verbose = verbose;
-	s->rng.state = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
+	s->rng = rng_stream(seed, STREAM_SETTINGS, 0, 0);
 	s->now = (struct mono){span_sec(1).ns};
 	s->ends = MONO_NEVER;
 	begin(s);
@@ -246,9 +205,8 @@ bool sim_run(uint64_t seed, bool verbose, char failure[512]) {
 		struct event e = take_next(s);
 		step(s, &e);
 		if (++n > EVENTS_MAX)
-			sim_fail(s, "%d events, and no end", EVENTS_MAX);
+			sim_fail(s, INV_SIMULATOR, "%d events, and no end", EVENTS_MAX);
 	}
-	memcpy(failure, s->failure, sizeof(s->failure));
+	tell_verdict(s, ret);
 	end(s);
-	return !*failure;
 }

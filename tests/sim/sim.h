@@ -1,16 +1,21 @@
-/* One history: a virtual clock, a queue of what is going to happen, the true world (fake.h), and one manager after another that
- * drives the machine as heird does.
+/* One history: a virtual clock, a queue of what is going to happen, the true world (fake.h, kernel.h), and one manager after
+ * another that drives the machine as heird does.
  *
- *   faults.c ──▶ fake.c ──events, heartbeats──▶ manager.c ──▶ the machine ──effects──▶ flight.c ──▶ act.c ──▶ fake.c
- *                                                    check.c looks at everything after every event
- */
+ *   faults.c ──▶ fake.c ──events, heartbeats──▶ manager.c ──▶ the machine ──effects──▶ flight.c ──▶ act.c, agents.c
+ *                kernel.c ◀── gossip ── fake.c        check-*.c look at everything after every event
+ *
+ * Every event has a stream of chance of its own, made of the seed and of its time, and every fault one made of the seed and of its
+ * number: what is left out of a history changes only what followed from it. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
 #include "disk.h"
 #include "fake.h"
+#include "kernel.h"
 #include "rng.h"
 
+#include "agent/identity.h"
+#include "agent/sequence.h"
 #include "health/storm.h"
 #include "resched/resched.h"
 
@@ -25,22 +30,73 @@ struct event {
 	void *data; /* borrowed */
 };
 
+/* What must hold, by the numbers of the list in check.h. */
+enum invariant {
+	INV_NONE,
+	INV_PACKETS,   /* no two generations can exchange packets with any one observer behind a quarantine */
+	INV_TOUCHED,   /* nothing that did not opt in is touched */
+	INV_ADDRESS,   /* no address, MAC, alias or name is dropped or changed silently */
+	INV_EVIDENCE,  /* released and published only behind the evidence that was demanded */
+	INV_REMOVED,   /* no live generation is removed unless a newer one runs and is verified */
+	INV_EPOCH,     /* no act of an older epoch takes effect on agent or store */
+	INV_ENDS,      /* once faults are over everything ends, well or with an operator and a reason */
+	INV_LOG,       /* the log alone explains each end */
+	INV_LIMITS,    /* parallel, per_target, attempts, backoff */
+	INV_BRAKE,     /* strictly more than max_lost */
+	INV_HELD,      /* a held node is no target */
+	INV_OWNER,     /* one owner of everything under way, one of each workload */
+	INV_SEE,       /* see before do */
+	INV_SIMULATOR, /* the simulator itself is broken */
+	INV_MAX,
+};
+
+const char *invariant_name(enum invariant i);
+
+/* A history with something left out of it. */
+#define FAULTS_MAX 96
+#define CONTAINERS_MAX 12
+struct variant {
+	bool fault[FAULTS_MAX]; /* left out */
+	bool container[CONTAINERS_MAX];
+	int nodes_max; /* 0: as the seed has it */
+};
+
+struct verdict {
+	enum invariant invariant; /* INV_NONE: all held */
+	char failure[512];
+	int n_faults, n_containers, n_nodes;
+};
+
 /* An opted-in container as its user made it: what must come true in the end. */
 struct truth {
 	char workload[64];
 	int first; /* index of its first container */
 	bool overlay, policy_refused;
 	char policy[24];
+	char names[4][80]; /* that its user gave it, the newest last */
+	int n_names;
 	bool excused; /* stopped, removed or not started again, by its user or its host: it need not run */
+	/* what check-pace.c counts */
+	int life;
+	unsigned failures;
+	struct mono failed;
 };
 
 /* A takeover as it was after the turn before. */
 struct seen_takeover {
 	char id[ID_TEXT_MAX];
-	bool known, released;
+	bool known, released, planned;
 	enum takeover_row row;
 	enum takeover_state state;
 	enum takeover_abort abort;
+	unsigned proven; /* by node: its agent has shown that it is right there */
+	/* what check-pace.c and check-see.c know of its effects */
+	enum takeover_row missed_row;
+	enum takeover_abort missed_abort;
+	unsigned misses;
+	int missed_life;
+	struct mono missed;
+	unsigned open_kinds, open_generation; /* sent, and it is not known whether it was done */
 };
 
 /* An effect on its way. */
@@ -48,7 +104,10 @@ struct flight {
 	struct effect *effect;
 	unsigned manager;
 	bool may_happen, answered;
-	bool late; /* it was delivered: it happens whether the manager still hears of it or not */
+	bool waiting;         /* an engine is trying to attach its networks */
+	struct mono gives_up; /* and until when */
+	int slow_ms;          /* it takes so much longer to answer */
+	bool late;            /* it was delivered: it happens whether the manager still hears of it or not */
 	enum effect_outcome outcome;
 	struct effect_result result;
 	char container[16], name[80], workload[64], takeover[ID_TEXT_MAX], image_ref[32];
@@ -58,18 +117,25 @@ struct flight {
 	struct flight *next;
 };
 
-#define SIM_ROWS 64
+/* What an agent was told to keep right. */
+struct kept {
+	bool watched;
+	int host;
+	unsigned epoch;
+	char mac[48];
+};
 
-/* A node's agent, and its kernel. */
+/* A node's agent; its kernel is another thing. */
 struct sim_agent {
 	bool there, down;
-	bool unheard;      /* its kernel has forgotten everything, and nobody could know yet */
-	unsigned drops;    /* by node: whose frames its kernel drops */
-	unsigned instance; /* of the agent's process */
-	unsigned manager;  /* whom it obeys */
-	uint64_t order;    /* the newest about the quarantine */
-	uint64_t row_orders[FAKE_NETS][SIM_ROWS];
-	signed char rows[FAKE_NETS][SIM_ROWS]; /* by the last part of the address: the node that it is sent to, from 1; 0: unset */
+	bool unheard;             /* its kernel has forgotten everything, and nobody could know yet */
+	unsigned instance;        /* of its process */
+	unsigned epoch;           /* whom it obeys; on disk */
+	struct sequence sequence; /* in its memory, as what it keeps */
+	struct kept kept[FAKE_NETS][KERNEL_ROWS];
+	int lag_ms;      /* how much later than others it answers */
+	int lies;        /* how often it will say yes and do nothing */
+	unsigned newest; /* the checker's: the newest manager that it has heard */
 };
 
 struct look {
@@ -95,6 +161,8 @@ struct sim {
 	uint64_t seq;
 	struct fake fake;
 	struct sim_agent agents[FAKE_NODES_MAX];
+	struct kernel kernels[FAKE_NODES_MAX];
+	const struct variant *variant;
 
 	/* how unkind this history is */
 	struct resched_settings settings;
@@ -118,19 +186,25 @@ struct sim {
 	struct strs batch_forgotten;
 	struct effect **batch_effects;
 	size_t n_batch_effects;
-	struct strs fenced; /* planned takeovers that began to cut their owner off */
 	struct strs memory_dirty, memory_gone;
 	bool removed_on_disk[FAKE_NODES_MAX];
 	unsigned next_takeover;
 
 	bool control_up, control_missing; /* the swarm's control socket */
+	struct mono control_hangs;        /* its managers elect a leader until then */
+	struct mono sleeps;               /* the manager's machine does, until then */
+	int64_t wall_jump_ms;             /* how wrong its wall clock is */
+	bool acting_old;                  /* what happens now is the old manager's */
+	struct life *old;                 /* a manager that was paused, and that another one has followed; NULL */
+	int same_time;                    /* events of this very moment so far */
+	int n_faults, n_drawn;            /* faults and containers of the seed, left out or not */
 	struct flight *flights;
 
 	struct truth truths[16];
 	int n_truths;
-	struct seen_takeover seen[512];
-	int n_seen;
+	struct checks *checks; /* check-*.c's own */
 	unsigned good_checks;
+	enum invariant broken;
 	char failure[512]; /* "" while all is well */
 };
 
@@ -138,11 +212,28 @@ struct sim {
 void sim_at(struct sim *s, struct span in, unsigned manager, void (*fn)(struct sim *s, const struct event *e), int a, int b,
 	    void *data);
 void sim_say(const struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(struct sim *s, enum invariant i, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 struct span sim_ms(struct sim *s, int from, int to);
-struct truth *sim_truth(struct sim *s, const struct fake_container *c); /* NULL: not of a workload that opted in */
-/* True when the invariants held; else failure says which did not. */
-bool sim_run(uint64_t seed, bool verbose, char failure[512]);
+int sim_any_node(struct sim *s);
+struct wall sim_wall(const struct sim *s);                                    /* as the manager's clock has it */
+struct truth *sim_truth(const struct sim *s, const struct fake_container *c); /* NULL: not of a workload that opted in */
+struct truth *sim_truth_named(const struct sim *s, const char *workload);
+void sim_run(uint64_t seed, const struct variant *variant, bool verbose, struct verdict *ret);
+
+/* ---- draw.c ---- */
+void draw_history(struct sim *s);
+
+/* ---- act.c ---- */
+void act_perform(struct sim *s, struct flight *f);
+void act_refuse(struct flight *f);          /* a definite no, for no reason of its own */
+bool act_asks_swarm(enum effect_kind kind); /* and no engine */
+
+/* ---- old.c: a manager that does not know that it is one ---- */
+void old_pause(struct sim *s);                                           /* the present one; another one starts */
+bool old_happens(struct sim *s, const struct event *e);                  /* true: it was an event of the old one's */
+bool old_is_alive(const struct sim *s, unsigned manager);                /* it, or the present one */
+bool old_holds(const struct sim *s, unsigned manager, struct span *ret); /* what it sent goes out later */
+void old_free(struct sim *s);
 
 /* ---- manager.c ---- */
 void manager_start(struct sim *s);
@@ -152,6 +243,7 @@ void manager_turn(struct sim *s);                  /* when one is wanted */
 void manager_notice(struct sim *s, int container); /* its engine tells of it */
 void manager_refresh(struct sim *s, int node);
 void manager_brake(struct sim *s);
+void manager_drop(struct sim *s); /* all that it has but the disk */
 void manager_free(struct sim *s);
 
 /* ---- flight.c ---- */
@@ -159,42 +251,30 @@ void flight_send(struct sim *s, struct effect *e); /* takes it */
 void flight_free_all(struct sim *s);
 bool flight_is_pending(const struct flight *f); /* unanswered, or it may still take effect */
 
-/* ---- act.c ---- */
-void act_perform(struct sim *s, struct flight *f);
-void act_refuse(struct flight *f);          /* a definite no, for no reason of its own */
-bool act_asks_swarm(enum effect_kind kind); /* and no engine */
+/* ---- keyvalue.c: what a key/value network lets go of ---- */
+void keyvalue_ready(struct sim *s, struct flight *f);
+void keyvalue_release(struct sim *s, struct flight *f);
 
 /* ---- agents.c ---- */
 bool agents_handle(enum effect_kind k);
 void agents_draw(struct sim *s);
+void agents_end(struct sim *s);
 void agents_start(struct sim *s); /* of a manager that asks them */
 void agents_vtep(int node, char text[16]);
 bool agents_answer(const struct sim *s, int node);
 void agents_perform(struct sim *s, struct flight *f);
+void agents_row_changed(struct sim *s, int node, int net, int row); /* by an engine */
 void agents_power_lost(struct sim *s, int node);
-void agents_fault(struct sim *s);
+void agents_fault_down(struct sim *s, int node);
+void agents_fault_lag(struct sim *s, int node);
+void agents_fault_lie(struct sim *s, int node);
 void agents_heal(struct sim *s);
-void agents_check_release(struct sim *s, const struct takeover *t);
-char *agents_check_end(const struct sim *s); /* what is not yet as it must be; NULL. Owned */
 
 /* ---- faults.c ---- */
 void faults_start(struct sim *s);
 void faults_heal(struct sim *s);
 
-/* ---- check.c ---- */
-void check_effect(struct sim *s, const struct effect *e); /* when it is given out */
-void check_node_removal(struct sim *s, int node);         /* all its addresses are freed at once */
-void check_turn(struct sim *s);                           /* after a turn, before its effects are given out */
-void check_world(struct sim *s);                          /* after every event */
-char *check_end(struct sim *s);                           /* what is not yet as it must be; NULL: nothing. Owned */
-
-/* ---- coverage.c ---- */
-void coverage_takeover(const struct takeover *before, const struct takeover *now); /* before may be NULL */
-void coverage_copy(enum clean_row row);
-void coverage_effect(enum effect_kind kind, enum effect_outcome outcome);
-void coverage_fault(const char *name);
-void coverage_end(const char *how);
-/* Prints the counts; false when something was never visited. */
-bool coverage_print(void);
+#include "check.h"
+#include "coverage.h"
 
 #endif

@@ -1,0 +1,145 @@
+/* The IP log has to explain each end by itself: from its lines alone the story of every takeover is told again here, and in the end
+ * compared with what the machine knows. Lines that were never written do not count. */
+#include "checks.h"
+
+#include "base/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A takeover as its lines tell it, and also one line. */
+struct story {
+	char *takeover, *container, *from, *to, *detail;
+	const char *step, *outcome, *evidence;
+	const char *fenced; /* the evidence of its fence line */
+	bool begun, resumed;
+};
+
+static void story_clear(struct story *o) {
+	free(o->takeover);
+	free(o->container);
+	free(o->from);
+	free(o->to);
+	free(o->detail);
+}
+
+void check_log_clear(struct checks *c) {
+	for (int i = 0; i < c->n_stories; i++)
+		story_clear(&c->stories[i]);
+	for (int i = 0; i < c->n_pending; i++)
+		story_clear(&c->pending[i]);
+	free(c->stories);
+	free(c->pending);
+}
+
+static void add(struct story **list, int *n, struct story o) {
+	if ((*n & (*n - 1)) == 0)
+		*list = xreallocarray(*list, *n ? (size_t)*n * 2 : 1, sizeof(struct story));
+	(*list)[(*n)++] = o;
+}
+
+void check_log(struct sim *s, const struct resched_log *l) {
+	sim_say(s, "log: %s %s %s (%s) %s -> %s ip=%s %s", l->container, l->step, l->outcome, l->evidence ? l->evidence : "-",
+		l->from, l->to ? l->to : "?", l->ip ? l->ip : "-", l->detail ? l->detail : "");
+	if (s->acting_old || !*l->takeover || strcmp(l->step, "stale") == 0)
+		return; /* what becomes of copies later is not the takeover's end */
+	add(&s->checks->pending, &s->checks->n_pending,
+	    (struct story){
+		    .takeover = xstrdup(l->takeover),
+		    .container = xstrdup_null(l->container),
+		    .from = xstrdup_null(l->from),
+		    .to = xstrdup_null(l->to),
+		    .detail = xstrdup_null(l->detail),
+		    .step = l->step,
+		    .outcome = l->outcome,
+		    .evidence = l->evidence,
+	    });
+}
+
+static struct story *find(struct checks *c, const char *takeover) {
+	for (int i = c->n_stories - 1; i >= 0; i--)
+		if (strcmp(c->stories[i].takeover, takeover) == 0)
+			return &c->stories[i];
+	add(&c->stories, &c->n_stories, (struct story){.takeover = xstrdup(takeover)});
+	return &c->stories[c->n_stories - 1];
+}
+
+static bool is_end(const char *step) {
+	return strcmp(step, "done") == 0 || strcmp(step, "failed") == 0 || strcmp(step, "rolled-back") == 0;
+}
+
+static void tell(struct sim *s, struct story *line) {
+	struct story *o = find(s->checks, line->takeover);
+
+	if (o->step && is_end(o->step) && strcmp(o->step, line->step) != 0 && strcmp(line->step, "needs-operator") != 0)
+		sim_fail(s, INV_LOG, "the log of takeover %s goes on with %s after %s", o->takeover, line->step, o->step);
+	if (strcmp(line->step, "done") == 0 && !o->fenced && !o->resumed)
+		sim_fail(s, INV_EVIDENCE, "the log of takeover %s says done, and never on what evidence", o->takeover);
+	o->begun |= strcmp(line->step, "plan") == 0;
+	o->resumed |= strcmp(line->step, "plan") == 0 && line->from && line->to && strcmp(line->from, line->to) == 0;
+	if (strcmp(line->step, "fence") == 0)
+		o->fenced = line->evidence;
+	o->step = line->step;
+	o->outcome = line->outcome;
+	o->evidence = line->evidence;
+	xstr_replace(&o->container, line->container);
+	xstr_replace(&o->from, line->from);
+	xstr_replace(&o->to, line->to);
+	xstr_replace(&o->detail, line->detail);
+}
+
+void check_log_written(struct sim *s, bool ok) {
+	struct checks *c = s->checks;
+
+	for (int i = 0; ok && !s->acting_old && i < c->n_pending; i++)
+		tell(s, &c->pending[i]);
+	if (ok)
+		check_log_lost(s);
+}
+
+void check_log_lost(struct sim *s) {
+	struct checks *c = s->checks;
+
+	for (int i = 0; !s->acting_old && i < c->n_pending; i++)
+		story_clear(&c->pending[i]);
+	if (!s->acting_old)
+		c->n_pending = 0;
+}
+
+static bool is_same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
+static const char *last_step(enum takeover_state state) {
+	static const char *const steps[] = {
+		[TAKEOVER_DONE] = "done",
+		[TAKEOVER_ROLLED_BACK] = "rolled-back",
+		[TAKEOVER_FAILED] = "failed",
+		[TAKEOVER_NEEDS_OPERATOR] = "needs-operator",
+	};
+	return steps[state];
+}
+
+static void check_story(struct sim *s, const struct takeover *t) {
+	const struct story *o = find(s->checks, t->id);
+	const char *step = last_step(t->state);
+
+	if (!o->begun)
+		sim_fail(s, INV_LOG, "the log does not say that takeover %s began", t->id);
+	if (!o->step || strcmp(o->step, step) != 0)
+		sim_fail(s, INV_LOG, "takeover %s is %s, and its log ends with %s", t->id, takeover_state_name(t->state),
+			 o->step ? o->step : "nothing");
+	if (!is_same(o->container, t->container) || !is_same(o->from, t->from) || !is_same(o->to, t->to))
+		sim_fail(s, INV_LOG, "the log says that takeover %s was of %s, from %s to %s: it was of %s, from %s to %s", t->id,
+			 o->container, o->from, o->to ? o->to : "?", t->container, t->from, t->to ? t->to : "?");
+	if (!is_same(o->evidence, evidence_name(t->evidence)))
+		sim_fail(s, INV_LOG, "the log says \"%s\" of the evidence of takeover %s, it is \"%s\"", o->evidence, t->id,
+			 evidence_name(t->evidence));
+	if (t->state != TAKEOVER_DONE && (!o->detail || !is_same(o->detail, t->reason)))
+		sim_fail(s, INV_LOG, "takeover %s is %s: %s; the log says: %s", t->id, takeover_state_name(t->state),
+			 t->reason ? t->reason : "?", o->detail ? o->detail : "nothing");
+}
+
+void check_log_all(struct sim *s) {
+	for (const struct takeover *t = resched_takeovers(s->machine); t; t = t->hh.next)
+		if (t->state != TAKEOVER_WAITING && t->state != TAKEOVER_RUNNING)
+			check_story(s, t);
+}
