@@ -51,8 +51,9 @@ void walk_set_row(struct resched *r, struct takeover *t, enum takeover_row row) 
 	takeover_asks_clear(t);
 	t->row = row;
 	t->tries = 0;
-	/* An earlier attempt may have come past it. */
-	t->see = takeover_is_resumed(t) || (row == ROW_RELEASE && walk_workload(r, t)->orphan);
+	/* An earlier attempt may have come past it, or this one before. */
+	bool again = t->released && (row == ROW_FENCE_DISCONNECT || row == ROW_FENCE_STOP);
+	t->see = again || takeover_is_resumed(t) || (row == ROW_RELEASE && walk_workload(r, t)->orphan);
 	t->effect_out = false;
 	t->not_before = (struct mono){0};
 	t->row_began = r->now;
