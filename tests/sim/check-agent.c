@@ -50,7 +50,8 @@ void check_quarantine(struct sim *s, int node, unsigned before, unsigned now) {
 	for (int i = 0; i < s->fake.n_nodes; i++) {
 		unsigned bit = 1U << i;
 		if (before & ~now & bit) {
-			check_lifted(s, i);
+			if (s->checks->keeps_out[i] & (1U << node))
+				check_lifted(s, i); /* somebody goes by it */
 			s->checks->keeps_out[i] &= ~(1U << node);
 		}
 		if (now & ~before & bit && !s->checks->was_lost[i])

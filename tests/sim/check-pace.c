@@ -147,13 +147,19 @@ static bool is_running(const struct takeover *t, const struct seen_takeover *was
 	return was->known && was->row > ROW_PLAN && t->to && !is_idle(was->state, was->row) && !is_idle(t->state, t->row);
 }
 
+/* What its user has removed meanwhile has nothing more to put there. */
+static bool is_given_up(const struct sim *s, const struct takeover *t) {
+	const struct truth *truth = sim_truth_named(s, t->workload);
+	return t->abort != ABORT_NO && truth && truth->excused;
+}
+
 /* Those that run on, and those that begin now; on that node, or on all. */
 static unsigned count(struct sim *s, const char *to, bool adopted_only) {
 	unsigned n = 0;
 
 	for (const struct takeover *t = resched_takeovers(s->machine); t; t = t->hh.next) {
 		const struct seen_takeover *was = check_seen(s, t->id);
-		if (was && (!to || (t->to && strcmp(t->to, to) == 0)))
+		if (was && (!to || (t->to && strcmp(t->to, to) == 0 && !is_given_up(s, t))))
 			n += is_adopted(t, was) || (!adopted_only && is_running(t, was));
 	}
 	return n;
