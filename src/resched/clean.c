@@ -223,6 +223,7 @@ static void cleaned(struct resched *r, struct workload *w, struct workload_copy 
 	}
 	case CLEAN_REMOVE:
 		log_copy(r, w, c, "ok", "removed");
+		facts_removed(r, c->id);
 		workload_copy_remove(w, c);
 		return;
 	default:

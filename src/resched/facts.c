@@ -115,7 +115,20 @@ static void keep_addresses(struct world_container *c, const struct world_contain
 	}
 }
 
+void facts_removed(struct resched *r, const char *id) { xstr_replace(&r->removed[r->n_removed++ % REMOVED_KEPT], id); }
+
+static bool was_removed(const struct resched *r, const char *id) {
+	for (unsigned i = 0; i < REMOVED_KEPT; i++)
+		if (r->removed[i] && strcmp(r->removed[i], id) == 0)
+			return true;
+	return false;
+}
+
 void resched_container(struct resched *r, struct mono now, struct world_container *c) {
+	if (was_removed(r, c->id)) {
+		world_container_free(c); /* an answer from before that; engines give no ID twice */
+		return;
+	}
 	struct world_container *old = world_container(&r->world, c->node, c->id);
 	struct world_node *n = world_node(&r->world, c->node);
 

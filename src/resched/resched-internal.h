@@ -4,6 +4,8 @@
 
 #include "resched/resched.h"
 
+#define REMOVED_KEPT 64
+
 struct resched {
 	struct resched_settings settings;
 	char *cluster;
@@ -24,6 +26,8 @@ struct resched {
 	struct wall wall;
 	struct resched_output out;
 	struct mono deadline;
+	char *removed[REMOVED_KEPT]; /* IDs of containers that heir has removed, the newest of them */
+	unsigned n_removed;
 };
 
 #define OPERATOR_POLL_SEC 30 /* what waits for an operator is looked at again this often */
@@ -84,7 +88,9 @@ void ledger_container_gone(struct resched *r, const char *node, const char *id);
  */
 void ledger_freeze(struct resched *r, struct world_container *c);
 
-/* facts.c: containers that stay stopped while their engine answers were stopped on purpose. */
+/* facts.c: it is not there any more, whatever an answer says that is older than its removal. */
+void facts_removed(struct resched *r, const char *id);
+/* Containers that stay stopped while their engine answers were stopped on purpose. */
 void facts_settle(struct resched *r);
 
 /* walk.c, and what its files decide (walk-internal.h): one takeover as far as it goes in this turn. */

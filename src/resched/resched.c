@@ -34,6 +34,8 @@ void resched_free(struct resched *r) {
 	agents_clear(r);
 	limit_clear(r);
 	resched_output_clear(&r->out);
+	for (unsigned i = 0; i < REMOVED_KEPT; i++)
+		free(r->removed[i]);
 	free(r->cluster);
 	free(r->brake_reason);
 	free(r->store_reason);

@@ -224,6 +224,8 @@ void walk_undo_result(struct resched *r, struct takeover *t, const struct effect
 	if (is_absent(t, result, ours)) {
 		if (t->claimed && t->new_id && takeover_has_overlay(t))
 			strs_add_new(&walk_workload(r, t)->ghosts, t->new_id);
+		if (t->new_id && result->outcome == EFFECT_OK)
+			facts_removed(r, t->new_id);
 		nothing_staged(r, t);
 		return;
 	}
