@@ -68,10 +68,16 @@ static bool is_end(const char *step) {
 	return strcmp(step, "done") == 0 || strcmp(step, "failed") == 0 || strcmp(step, "rolled-back") == 0;
 }
 
+/* All attempts are used up and an operator is needed, or is not any more before that could be said; else nothing comes after it. */
+static bool may_follow(const char *end, const char *step) {
+	bool asked = strcmp(step, "needs-operator") == 0 || strcmp(step, "rolled-back") == 0;
+	return strcmp(end, step) == 0 || (strcmp(end, "failed") == 0 && asked);
+}
+
 static void tell(struct sim *s, struct story *line) {
 	struct story *o = find(s->checks, line->takeover);
 
-	if (o->step && is_end(o->step) && strcmp(o->step, line->step) != 0 && strcmp(line->step, "needs-operator") != 0)
+	if (o->step && is_end(o->step) && !may_follow(o->step, line->step))
 		sim_fail(s, INV_LOG, "the log of takeover %s goes on with %s after %s", o->takeover, line->step, o->step);
 	if (strcmp(line->step, "done") == 0 && !o->fenced && !o->resumed)
 		sim_fail(s, INV_EVIDENCE, "the log of takeover %s says done, and never on what evidence", o->takeover);

@@ -193,7 +193,7 @@ static unsigned count_lost(const struct sim *s) {
 	unsigned lost = 0;
 
 	for (int i = 0; i < s->fake.n_nodes; i++)
-		lost += s->checks->verdicts[i] == NODE_DEAD || s->checks->verdicts[i] == NODE_UNKNOWN;
+		lost += s->checks->verdicts[i] != NODE_ALIVE && s->checks->verdicts[i] != NODE_RECOVERING;
 	return lost;
 }
 
@@ -277,11 +277,12 @@ static void forget_verdicts(struct sim *s) {
 	c->no_storm_since = MONO_NEVER;
 }
 
-static void check_brake_lets_go(struct sim *s, unsigned in_doubt, bool alive_remote) {
+static void check_brake_lets_go(struct sim *s, bool alive_remote) {
 	struct checks *c = s->checks;
 	const char *reason;
 
-	if (is_storm(s, in_doubt) || !alive_remote || s->fake.n_nodes < 3)
+	bool asleep = !mono_reached(s->sleeps, s->now); /* nobody looks */
+	if (asleep || is_storm(s, count_lost(s)) || !alive_remote || s->fake.n_nodes < 3)
 		c->no_storm_since = MONO_NEVER;
 	else if (c->no_storm_since.ns == MONO_NEVER.ns)
 		c->no_storm_since = s->now;
@@ -291,7 +292,6 @@ static void check_brake_lets_go(struct sim *s, unsigned in_doubt, bool alive_rem
 }
 
 void check_pace_nodes(struct sim *s) {
-	unsigned in_doubt = 0;
 	bool alive_remote = false;
 	int i = 0;
 
@@ -301,10 +301,9 @@ void check_pace_nodes(struct sim *s) {
 		if (s->checks->verdicts[i] != n->verdict)
 			note_verdict(s, i, n->verdict);
 		s->checks->was_lost[i] |= check_is_lost(s, n->name) || n->verdict == NODE_DEAD;
-		in_doubt += n->verdict == NODE_DEAD || n->verdict == NODE_UNKNOWN || n->verdict == NODE_SUSPECT;
 		alive_remote |= n->verdict == NODE_ALIVE && n->remote;
 		if (n->agent.settled)
 			s->checks->orders[i].failures = 0;
 	}
-	check_brake_lets_go(s, in_doubt, alive_remote);
+	check_brake_lets_go(s, alive_remote);
 }
