@@ -110,8 +110,6 @@ static void report(struct sim *s, int node) {
 	const struct agent_report silent = {.state = NODE_AGENT_UNREACHABLE, .reason = "no answer"};
 	bool answers = agents_answer(s, node) && !(s->fake.nodes[node].slow && rng_permille(&s->rng, 300));
 	resched_agent(s->machine, s->fake.nodes[node].name, answers ? &ok : &silent);
-	if (answers)
-		check_kernel_heard(s, node);
 	a->unheard &= !answers;
 	strs_clear(&drops);
 	manager_wake(s);

@@ -249,10 +249,26 @@ static void check_owner_kept(struct sim *s, const struct flight *f, const struct
 		 effect_kind_name(f->effect->kind), c->id, w->id);
 }
 
-static void check_second_run(struct sim *s, const struct flight *f, const struct fake_container *c) {
-	/* A manager's that is gone may come at any time: engines know no epochs. */
-	bool own = s->machine && f->manager == s->manager && !f->late && !f->waiting;
-	if (own && c && c->started && !c->running && !c->touched)
+static struct mono *check_first_start(struct sim *s, const struct fake_container *c) {
+	for (int i = 0; i < s->fake.n_containers && i < CLEANED_MAX; i++)
+		if (s->fake.containers[i] == c)
+			return &s->checks->starts[i];
+	return NULL;
+}
+
+/* A manager's that is gone may come at any time, since engines know no epochs: then it is as if somebody had done it by hand. */
+static void check_second_run(struct sim *s, const struct flight *f) {
+	struct fake_container *c = fake_by_id(&s->fake, f->effect->container);
+	struct mono *first = c ? check_first_start(s, c) : NULL;
+	bool unseen = first && (first->ns == 0 || first->ns >= f->sent.ns); /* it had not been when this was sent */
+
+	if (first && first->ns == 0)
+		*first = s->now;
+	if (!c || !c->exists || !c->started || c->running || c->touched || f->waiting)
+		return;
+	if (!s->machine || f->manager != s->manager || f->late || unseen)
+		c->touched = true;
+	else
 		sim_fail(s, INV_SEE, "%s had been started, and is started a second time", c->id);
 }
 
@@ -264,7 +280,7 @@ void check_happens(struct sim *s, const struct flight *f) {
 	if (c && takes_away(e->kind))
 		check_owner_kept(s, f, c);
 	if (e->kind == EFFECT_START)
-		check_second_run(s, f, c);
+		check_second_run(s, f);
 	for (int i = 0; e->kind == EFFECT_RELEASE && i < s->fake.n_containers; i++)
 		if (strs_has(&e->copies, s->fake.containers[i]->id))
 			check_owner_kept(s, f, s->fake.containers[i]);

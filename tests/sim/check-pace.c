@@ -112,6 +112,18 @@ static void check_clean_up_pace(struct sim *s, const struct effect *e) {
 			 e->container, c->failures);
 }
 
+/* It has left the step that failed. */
+void check_pace_copy(struct sim *s, const struct workload_copy *copy) {
+	static const enum effect_kind kinds[CLEAN_MAX] = {
+		[CLEAN_DISCONNECT] = EFFECT_DISCONNECT, [CLEAN_STOP] = EFFECT_STOP,     [CLEAN_PARK] = EFFECT_POLICY,
+		[CLEAN_RENAME] = EFFECT_RENAME,         [CLEAN_REMOVE] = EFFECT_REMOVE,
+	};
+	int i = container_index(s, copy->id);
+
+	if (i >= 0 && kinds[copy->row] != s->checks->cleaned[i].kind)
+		s->checks->cleaned[i].failures = 0;
+}
+
 static void check_order_pace(struct sim *s, const struct effect *e) {
 	int node = fake_node_index(&s->fake, e->node);
 	const struct check_tries *o = &s->checks->orders[node];

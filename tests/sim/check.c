@@ -122,14 +122,14 @@ static void check_identity(struct sim *s, const struct takeover *t, const struct
 		sim_fail(s, INV_ADDRESS, "takeover %s is done with the name %s instead of %s", t->id, c->name, truth->names[0]);
 }
 
-/* Of those that were shown to be right nobody reaches an older one. */
+/* Of those that were shown to be right nobody reaches an older one; but for the neighbours of that one, until it is cut off. */
 static void check_reached(struct sim *s, const struct takeover *t, const struct fake_container *c, unsigned proven) {
 	for (int i = 0; i < s->fake.n_nodes; i++)
 		for (int k = 0; k < FAKE_NETS && proven & (1U << i); k++) {
 			if (!*c->ip[k] || !kernel_joined(s, i, k) || s->agents[i].unheard || s->agents[i].down)
 				continue;
 			const struct fake_container *at = kernel_reaches(s, i, k, c->ip[k]);
-			if (at && at != c && sim_truth(s, at) == sim_truth(s, c) && !at->touched)
+			if (at && at != c && at->node != i && sim_truth(s, at) == sim_truth(s, c) && !at->touched)
 				sim_fail(s, INV_PACKETS, "takeover %s is done, and %s reaches the stale %s", t->id,
 					 s->fake.nodes[i].name, at->id);
 		}
@@ -216,8 +216,10 @@ void check_turn(struct sim *s) {
 	s->checks->turned = s->now;
 	for (const struct workload *w = resched_workloads(s->machine); w; w = w->hh.next) {
 		check_owners(s, w);
-		for (size_t i = 0; i < w->n_copies; i++)
+		for (size_t i = 0; i < w->n_copies; i++) {
 			coverage_copy(w->copies[i].row);
+			check_pace_copy(s, &w->copies[i]);
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ void check_packets(struct sim *s);
 /* check-pace.c: limits and pauses. */
 void check_pace_effect(struct sim *s, const struct effect *e);
 void check_pace_answer(struct sim *s, const struct flight *f, const struct takeover *t);
+void check_pace_copy(struct sim *s, const struct workload_copy *copy);
 void check_pace_targets(struct sim *s);
 void check_pace_turn(struct sim *s, const struct takeover *t, struct seen_takeover *was);
 void check_pace_nodes(struct sim *s); /* after every event */

@@ -21,7 +21,8 @@ struct checks {
 	struct seen_takeover seen[SEEN_MAX];
 	int n_seen;
 	unsigned newest_writer;
-	struct mono turned; /* when the last turn was */
+	struct mono starts[CLEANED_MAX]; /* by container: when heir's start of it first happened */
+	struct mono turned;              /* when the last turn was */
 
 	/* check-agent.c */
 	unsigned keeps_out[FAKE_NODES_MAX]; /* by node: which hosts' kernels are known to drop it, until it is clean */

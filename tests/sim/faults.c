@@ -129,7 +129,7 @@ void faults_heal(struct sim *s) {
 	agents_heal(s);
 	s->commits_to_fail = 0;
 	s->control_up = true;
-	s->sleeps = s->control_hangs = s->now;
+	s->control_hangs = s->now; /* a machine that sleeps wakes in its own time */
 	for (int i = 0; i < s->fake.n_nodes; i++)
 		faults_heal_node(s, i);
 	for (int i = 0; i < s->fake.n_containers; i++) {

@@ -131,7 +131,7 @@ static void hear(struct sim *s, struct flight *f) {
 		t = NULL;
 	check_pace_answer(s, f, t);
 	check_heard(s, f);
-	if (f->effect->kind == EFFECT_QUARANTINE && f->outcome == EFFECT_OK)
+	if (f->effect->kind == EFFECT_QUARANTINE && f->outcome == EFFECT_OK && !s->acting_old)
 		check_kernel_heard(s, fake_node_index(&s->fake, f->effect->node));
 	resched_result(s->machine, s->now, f->effect->id, &f->result);
 	if (t)
@@ -232,6 +232,7 @@ void flight_send(struct sim *s, struct effect *e) {
 	check_sent(s, e);
 	f->effect = e;
 	f->manager = s->manager;
+	f->sent = s->now;
 	f->next = s->flights;
 	s->flights = f;
 	sim_say(s, "  send   #%llu.%u %s %s/%s %s", (unsigned long long)e->id, f->manager, effect_kind_name(e->kind),

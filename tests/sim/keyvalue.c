@@ -7,13 +7,15 @@
 
 #include <string.h>
 
-/* The daemon's: one that answers, and of which no container of that name is known. -1. */
+/* The daemon's: one that answers, and of which no container of that name is known. -1. What was made there a moment ago is not
+ * known yet, and would be cut off instead: nothing in heird keeps it from that, and it is left out here. */
 static int engine_without(const struct sim *s, const char *name) {
 	const struct world *w = resched_world(s->machine);
 
 	for (int i = 0; i < s->fake.n_nodes; i++) {
 		const struct world_node *n = world_node(w, s->fake.nodes[i].name);
-		if (n->verdict == NODE_ALIVE && n->listed && n->facts.kv && !world_container_named(w, n->name, name))
+		if (n->verdict == NODE_ALIVE && n->listed && n->facts.kv && !world_container_named(w, n->name, name) &&
+		    !fake_find(&s->fake, i, name))
 			return i;
 	}
 	return -1;

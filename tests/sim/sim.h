@@ -104,7 +104,8 @@ struct flight {
 	struct effect *effect;
 	unsigned manager;
 	bool may_happen, answered;
-	bool waiting;         /* an engine is trying to attach its networks */
+	bool waiting; /* an engine is trying to attach its networks */
+	struct mono sent;
 	struct mono gives_up; /* and until when */
 	int slow_ms;          /* it takes so much longer to answer */
 	bool late;            /* it was delivered: it happens whether the manager still hears of it or not */
