@@ -91,7 +91,7 @@ check: unit sim
 unit: $(UNIT)
 	$(Q)tests/run-unit $(UNIT)
 sim: $(B)/tests/sim/sim
-	$(Q)$(B)/tests/sim/sim --seeds $(SEEDS)
+	$(Q)$(B)/tests/sim/sim --regressions tests/sim/regressions.txt --seeds $(SEEDS)
 # A program of the laboratory's, which needs nothing of ours.
 $(B)/tests/netns/lossy: $(B)/obj/tests/netns/lossy.o
 	$(call say,LD,$@)

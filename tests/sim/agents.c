@@ -81,6 +81,14 @@ static size_t list_former(const struct sim_agent *a, struct agent_endpoint ret[F
 	return n;
 }
 
+static bool knows_any(const struct sim_agent *a) {
+	for (int k = 0; k < FAKE_NETS; k++)
+		for (int row = 0; row < KERNEL_ROWS; row++)
+			if (a->kept[k][row].watched)
+				return true;
+	return false;
+}
+
 static void list_drops(const struct sim *s, int node, struct strs *ret) {
 	char vtep[16];
 
@@ -105,7 +113,7 @@ static void report(struct sim *s, int node) {
 		.quarantine = &drops,
 		.former = former,
 		.n_former = list_former(a, former),
-		.unaware = a->epoch < s->manager,
+		.unaware = knows_any(a) && a->epoch < s->manager,
 	};
 	const struct agent_report silent = {.state = NODE_AGENT_UNREACHABLE, .reason = "no answer"};
 	bool answers = agents_answer(s, node) && !(s->fake.nodes[node].slow && rng_permille(&s->rng, 300));

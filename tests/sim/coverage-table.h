@@ -2,6 +2,7 @@
 #ifndef SIM_COVERAGE_TABLE_H
 #define SIM_COVERAGE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum coverage_next {
@@ -11,6 +12,7 @@ enum coverage_next {
 	NEXT_SAME,     /* it stays in its row: it looks, or tries again later */
 	NEXT_ON,       /* the next row */
 	NEXT_OTHER,    /* another one */
+	NEXT_WAITS,    /* it stays, and waits for something else than an answer */
 };
 
 #define COVERAGE_KEY(row, look, outcome, next) \
@@ -20,7 +22,13 @@ enum coverage_next {
 #define COVERAGE_OUTCOME(key) ((key) >> 4 & 3)
 #define COVERAGE_NEXT(key) ((key)&15)
 
-extern const unsigned coverage_moves[];
+/* Those that are seldom can be made, but even 20,000 histories may not come by them. */
+struct coverage_move {
+	unsigned key;
+	bool seldom;
+};
+
+extern const struct coverage_move coverage_moves[];
 extern const size_t coverage_n_moves;
 
 #endif

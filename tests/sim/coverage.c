@@ -27,17 +27,6 @@ static struct {
 
 /* ---- counting ---- */
 
-void coverage_takeover(const struct takeover *before, const struct takeover *now) {
-	int from = before ? (int)before->row : -1;
-
-	if (before && before->row > now->row)
-		from = (int)now->row - 1;
-	for (int r = from + 1; r <= (int)now->row; r++)
-		seen.rows[r]++;
-	seen.states[now->state] += !before || before->state != now->state;
-	seen.aborts[now->abort] += !before || before->abort != now->abort;
-}
-
 static unsigned long *count_of(unsigned key) {
 	int i = 0;
 
@@ -47,14 +36,44 @@ static unsigned long *count_of(unsigned key) {
 	return &seen.moves[i].n;
 }
 
+static enum coverage_next next_of(const struct coverage_answer *at, const struct takeover *now) {
+	if (takeover_is_over(now->state))
+		return NEXT_OVER;
+	if (now->abort != at->abort)
+		return NEXT_BACK;
+	if (now->state == TAKEOVER_NEEDS_OPERATOR)
+		return NEXT_OPERATOR;
+	if (now->row == at->row)
+		return now->state == TAKEOVER_WAITING ? NEXT_WAITS : NEXT_SAME;
+	return now->row > at->row && (now->row == at->row + 1 || !takeover_rule(at->row)->has_do) ? NEXT_ON : NEXT_OTHER;
+}
+
+static unsigned row_of(const struct coverage_answer *at) { return at->abort != ABORT_NO ? ROW_MAX : (unsigned)at->row; }
+
 void coverage_answered(const struct coverage_answer *at, const struct takeover *now) {
-	enum coverage_next next = takeover_is_over(now->state)            ? NEXT_OVER
-				  : now->abort != at->abort               ? NEXT_BACK
-				  : now->state == TAKEOVER_NEEDS_OPERATOR ? NEXT_OPERATOR
-				  : now->row == at->row                   ? NEXT_SAME
-				  : now->row == at->row + 1               ? NEXT_ON
-									  : NEXT_OTHER;
-	++*count_of(COVERAGE_KEY(at->abort != ABORT_NO ? ROW_MAX : (unsigned)at->row, at->look, at->outcome, next));
+	++*count_of(COVERAGE_KEY(row_of(at), at->look, at->outcome, next_of(at, now)));
+}
+
+/* Rows that the machine decides by itself, without an answer. */
+static void count_decision(const struct takeover *before, const struct takeover *now) {
+	const struct coverage_answer at = {.row = before->row, .abort = before->abort};
+	bool moved = before->row != now->row || before->state != now->state || before->abort != now->abort;
+
+	if (moved && before->abort == ABORT_NO && !takeover_is_over(before->state) && !takeover_rule(before->row)->has_do)
+		++*count_of(COVERAGE_KEY(before->row, 0, 0, next_of(&at, now)));
+}
+
+void coverage_takeover(const struct takeover *before, const struct takeover *now) {
+	int from = before ? (int)before->row : -1;
+
+	if (before && before->row > now->row)
+		from = (int)now->row - 1;
+	for (int r = from + 1; r <= (int)now->row; r++)
+		seen.rows[r]++;
+	if (before)
+		count_decision(before, now);
+	seen.states[now->state] += !before || before->state != now->state;
+	seen.aborts[now->abort] += !before || before->abort != now->abort;
 }
 
 void coverage_copy(enum clean_row row) { seen.cleans[row]++; }
@@ -123,18 +142,34 @@ static bool print_one(const char *kind, const char *name, unsigned long n) {
 
 static void move_name(unsigned key, char text[96]) {
 	static const char *const outcomes[] = {"ok", "refused", "not done", "unknown"};
-	static const char *const nexts[] = {"over", "goes back", "operator", "stays", "next row", "another row"};
+	static const char *const nexts[] = {"over", "goes back", "operator", "stays", "next row", "another row", "waits"};
 	unsigned row = COVERAGE_ROW(key);
 
+	if (row < ROW_MAX && !takeover_rule((enum takeover_row)row)->has_do) {
+		snprintf(text, 96, "%s decided: %s", takeover_row_name((enum takeover_row)row), nexts[COVERAGE_NEXT(key)]);
+		return;
+	}
 	snprintf(text, 96, "%s %s, %s: %s", row == ROW_MAX ? "going back" : takeover_row_name((enum takeover_row)row),
 		 COVERAGE_LOOK(key) ? "seen" : "done", outcomes[COVERAGE_OUTCOME(key)], nexts[COVERAGE_NEXT(key)]);
 }
 
 static bool is_listed(unsigned key) {
 	for (size_t i = 0; i < coverage_n_moves; i++)
-		if (coverage_moves[i] == key)
+		if (coverage_moves[i].key == key)
 			return true;
 	return false;
+}
+
+static bool print_move(const struct coverage_move *m) {
+	unsigned long n = 0;
+	char name[96];
+
+	for (int k = 0; k < MOVES_MAX; k++)
+		if (seen.moves[k].n && seen.moves[k].key == m->key)
+			n = seen.moves[k].n;
+	move_name(m->key, name);
+	printf("  %-10s %-48s %8lu%s\n", "move", name, n, n ? "" : m->seldom ? "  seldom" : "  NEVER MADE");
+	return n > 0 || m->seldom;
 }
 
 /* Each that is listed was made; one that is made and not listed is missing in the list. */
@@ -142,15 +177,8 @@ static bool print_moves(void) {
 	bool all = true;
 	char name[96];
 
-	for (size_t i = 0; i < coverage_n_moves; i++) {
-		unsigned long n = 0;
-		for (int k = 0; k < MOVES_MAX; k++)
-			if (seen.moves[k].n && seen.moves[k].key == coverage_moves[i])
-				n = seen.moves[k].n;
-		move_name(coverage_moves[i], name);
-		printf("  %-10s %-48s %8lu%s\n", "move", name, n, n ? "" : "  NEVER MADE");
-		all &= n > 0;
-	}
+	for (size_t i = 0; i < coverage_n_moves; i++)
+		all &= print_move(&coverage_moves[i]);
 	const char *more[MOVES_MAX];
 	size_t n_more = 0;
 	for (int k = 0; k < MOVES_MAX && seen.moves[k].n; k++) {
