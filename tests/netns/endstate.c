@@ -226,9 +226,10 @@ static json_t *dropped_by(const char *host) {
 	return lines_of(text);
 }
 
+/* How many owners it was told of is not in it: of the target's other containers it is told when a probe once had no answer. */
 static json_t *agent_of(const char *host) {
 	json_t *status CLEANUP_JSON = status_of_agent(host);
-	json_t *j = only(status, "owners quarantine.vteps contested cluster");
+	json_t *j = only(status, "quarantine.vteps contested cluster");
 
 	json_object_set_new(j, "former", json_integer((json_int_t)json_array_size(json_object_get(status, "former"))));
 	return j;
