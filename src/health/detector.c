@@ -91,7 +91,7 @@ static bool feed_miss(struct detector *d, const struct health_sample *s) {
 	d->misses++;
 	note_host(d, s);
 	if (d->verdict == HEALTH_RECOVERING)
-		return change(d, d->down, s->at);
+		return change(d, d->host_answered ? HEALTH_ENGINE_ONLY : d->down, s->at);
 	if (is_down(d->verdict))
 		return feed_miss_down(d, s->at);
 	if (d->misses >= d->settings.failures && judge_host(d) != HEALTH_SUSPECT)

@@ -5,7 +5,7 @@
  *     ▲ ◀── answer ────┘                              └── host answers ─▶ engine-only
  *     │                                                                    │  ▲ host answers (from dead, at once)
  *     └── recover answers in a row ── recovering ◀── answer ───────────────┘
- *                                         └── miss ──▶ back to dead or engine-only at once
+ *                                         └── miss ──▶ back to dead or engine-only at once; never dead when its host answers
  *
  * unknown is a node that has not been heard of since the start: one answer makes it alive, `failures` misses make it dead or
  * engine-only, as above, so that nodes which are down already when the manager starts are noticed.

@@ -67,6 +67,7 @@ static const struct {
 	{"engine-only stays while its host is unknown", "Ahhhuuu", "asseeee"},
 	{"two answers in a row bring it back", "AsssAA", "assdra"},
 	{"one answer between misses does not", "AsssAsAsAA", "assdrdrdra"},
+	{"a miss on the way back is engine-only where the host answers", "AsssAhAbAs", "assdrerere"},
 	{"engine-only recovers the same way", "AhhhAhAA", "asserera"},
 	{"a node down at the start is noticed", "sss", "??d"},
 	{"a node hung at the start is engine-only", "hhh", "??e"},
