@@ -1,22 +1,18 @@
 /* The shape of heird's file: one table for each mapping, defaults, and the rules that concern more than one key. */
 #include "config/config.h"
 
-#include "config/document.h"
-#include "config/reader.h"
+#include "config/config-internal.h"
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/ip.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <string.h>
-#include <strings.h>
 
-#define ENGINES_MAX 16384
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
 
@@ -38,16 +34,6 @@ static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_fence)
 const char *config_strategy_name(enum config_strategy s) { return strategy_words[s]; }
 const char *config_fence_name(enum config_fence f) { return fence_words[f]; }
 
-const char *config_engine_label(const struct config_engine *e, const char *key) {
-	for (size_t i = 0; i < e->label_count; i++)
-		if (strcmp(e->labels[i].key, key) == 0)
-			return e->labels[i].value;
-	return NULL;
-}
-
-static int read_engines(const struct reader *r, const struct field *f, const struct node *n, void *to);
-static int read_labels(const struct reader *r, const struct field *f, const struct node *n, void *to);
-static int read_local(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_control(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_witness(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_share(const struct reader *r, const struct field *f, const struct node *n, void *to);
@@ -120,7 +106,7 @@ static const struct field root_fields[] = {
 	{"state", read_path, AT(state)},
 	{"api", read_unix_url, AT(api)},
 	{"heartbeat", read_mapping, .sub = heartbeat_fields},
-	{"engines", read_engines, .offset = 0},
+	{"engines", config_read_engines, .offset = 0},
 	{"swarm", read_mapping, .sub = swarm_fields},
 	{"placement", read_mapping, .sub = placement_fields},
 	{"takeover", read_mapping, .sub = takeover_fields},
@@ -129,81 +115,6 @@ static const struct field root_fields[] = {
 	{"log", read_mapping, .sub = log_fields},
 	{0},
 };
-
-#undef AT
-#define AT(member) .offset = offsetof(struct config_engine, member)
-
-static const struct field tls_fields[] = {
-	{"ca", read_file, AT(tls_ca)},
-	{"cert", read_file, AT(tls_cert)},
-	{"key", read_file, AT(tls_key)},
-	{0},
-};
-static const struct field agent_tls_fields[] = {
-	{"ca", read_file, AT(agent_ca)},
-	{"cert", read_file, AT(agent_cert)},
-	{"key", read_file, AT(agent_key)},
-	{0},
-};
-static const struct field agent_fields[] = {
-	{"url", read_http_url, AT(agent_url)},
-	{"tls", read_mapping, .sub = agent_tls_fields},
-	{0},
-};
-static int read_address(const struct reader *r, const struct field *f, const struct node *n, void *to);
-static int read_engine_url(const struct reader *r, const struct field *f, const struct node *n, void *to);
-static const struct field engine_fields[] = {
-	{"name", read_name, AT(name)},
-	{"url", read_engine_url, AT(url)},
-	{"tls", read_mapping, .sub = tls_fields},
-	{"labels", read_labels, .offset = 0},
-	{"agent", read_mapping, .sub = agent_fields},
-	{"vtep", read_address, AT(vtep)},
-	{"local", read_local, AT(local)},
-	{0},
-};
-
-static int read_address(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	struct ip ip;
-
-	if (n->kind != NODE_SCALAR || ip_parse(n->text, &ip, NULL) < 0)
-		return reader_refuse(r, n, "%s: expected a numeric address, got %s", f->key, node_describe(n));
-	xstr_replace(to, n->text);
-	return 0;
-}
-
-static int read_engine_url(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	if (n->kind == NODE_SCALAR && !strncmp(n->text, "unix:", 5))
-		return read_unix_url(r, f, n, to);
-	if (n->kind == NODE_SCALAR && !url_has_host_and_port(n->text, "tcp"))
-		return reader_refuse(r, n, "%s: expected tcp://host:port or unix:///path", f->key);
-	return read_tcp_url(r, f, n, to);
-}
-
-static int read_local(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	bool local;
-
-	int status = read_bool(r, f, n, &local);
-	if (status < 0)
-		return status;
-	*(enum config_local *)to = local ? CONFIG_LOCAL_YES : CONFIG_LOCAL_NO;
-	return 0;
-}
-
-/* to is the engine. */
-static int read_labels(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	struct config_engine *e = to;
-
-	if (n->kind != NODE_MAPPING)
-		return reader_refuse(r, n, "%s: expected a mapping, got %s", f->key, node_describe(n));
-	for (size_t i = 0; i < n->n; i++)
-		if (n->items[i]->kind != NODE_SCALAR || !*n->keys[i]->text)
-			return reader_refuse(r, n->items[i], "%s: a label is a key and a text", f->key);
-	e->labels = xnew_n(struct config_label, n->n);
-	for (size_t i = 0; i < n->n; i++)
-		e->labels[e->label_count++] = (struct config_label){xstrdup(n->keys[i]->text), xstrdup(n->items[i]->text)};
-	return 0;
-}
 
 static int read_url_into(const struct reader *r, const struct field *f, const struct node *n, field_read_fn *read,
 			 struct strs *to) {
@@ -258,87 +169,6 @@ static int read_text(const struct reader *r, const struct field *f, const struct
 		return reader_refuse(r, n, "%s: expected a text, got %s", f->key, node_describe(n));
 	xstr_replace(to, n->text);
 	return 0;
-}
-
-/* The keys of one engine against each other. */
-static int check_engine(const struct reader *r, const struct node *n, const struct config_engine *e) {
-	if (!e->name)
-		return reader_refuse(r, n, "engine: name is missing");
-	if (!e->url)
-		return reader_refuse(r, n, "engine %s: url is missing", e->name);
-	const struct node *tls = node_at(n, "tls");
-	if (tls && !strncmp(e->url, "unix:", 5))
-		return reader_refuse(r, tls, "engine %s: tls makes no sense with a unix:// url", e->name);
-	if (tls && !e->tls_ca)
-		return reader_refuse(r, tls, "engine %s: tls: ca is missing", e->name);
-	if (!e->tls_cert != !e->tls_key)
-		return reader_refuse(r, tls, "engine %s: tls: cert and key go together", e->name);
-	const struct node *agent = node_at(n, "agent");
-	if (agent && !e->agent_url)
-		return reader_refuse(r, agent, "engine %s: agent: url is missing", e->name);
-	bool agent_https = e->agent_url && !strncmp(e->agent_url, "https:", 6);
-	if (agent_https && (!e->agent_ca || !e->agent_cert || !e->agent_key))
-		return reader_refuse(r, agent, "engine %s: agent: an https url needs tls with ca, cert and key", e->name);
-	if (agent && !agent_https && node_at(agent, "tls"))
-		return reader_refuse(r, agent, "engine %s: agent: tls makes no sense with an http:// url", e->name);
-	return 0;
-}
-
-static int by_name(const void *a, const void *b) {
-	const struct config_engine *const *x = a, *const *y = b;
-	int order = strcmp((*x)->name, (*y)->name);
-	return order ? order : (*x > *y) - (*x < *y);
-}
-
-static int by_url(const void *a, const void *b) {
-	const struct config_engine *const *x = a, *const *y = b;
-	int order = strcasecmp((*x)->url, (*y)->url);
-	return order ? order : (*x > *y) - (*x < *y);
-}
-
-/* Of several, the first in the file that repeats an earlier one. */
-static int check_unique(const struct reader *r, const struct config *c) {
-	const struct config_engine **sorted CLEANUP_FREE = xnew_n(const struct config_engine *, c->engine_count);
-	size_t n = c->engine_count;
-
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = &c->engines[i];
-	qsort(sorted, n, sizeof(*sorted), by_name);
-	for (size_t i = 1; i < n; i++)
-		if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
-			return err_set(r->err, -EINVAL, "%s:%u: engine %s is given twice (first in line %u)", r->name,
-				       sorted[i]->line, sorted[i]->name, sorted[i - 1]->line);
-	qsort(sorted, n, sizeof(*sorted), by_url);
-	for (size_t i = 1; i < n; i++)
-		if (!strcasecmp(sorted[i - 1]->url, sorted[i]->url))
-			return err_set(r->err, -EINVAL, "%s:%u: engine %s has the same url as engine %s (line %u)", r->name,
-				       sorted[i]->line, sorted[i]->name, sorted[i - 1]->name, sorted[i - 1]->line);
-	return 0;
-}
-
-/* to is the whole configuration. */
-static int read_engines(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	struct config *c = to;
-
-	if (n->kind != NODE_LIST)
-		return reader_refuse(r, n, "%s: expected a list, got %s", f->key, node_describe(n));
-	if (n->n == 0 || n->n > ENGINES_MAX)
-		return reader_refuse(r, n, "%s: %s", f->key, n->n ? "too many" : "the list is empty");
-	c->engines = xnew_n(struct config_engine, n->n);
-	for (size_t i = 0; i < n->n; i++) {
-		const struct node *item = n->items[i];
-		struct config_engine *e = &c->engines[c->engine_count++];
-		e->line = item->line;
-		if (item->kind != NODE_MAPPING)
-			return reader_refuse(r, item, "%s: expected a mapping with name and url, got %s", f->key,
-					     node_describe(item));
-		int status = read_fields(r, engine_fields, item, e);
-		if (status == 0)
-			status = check_engine(r, item, e);
-		if (status < 0)
-			return status;
-	}
-	return check_unique(r, c);
 }
 
 /* The line to blame is that of the mapping where it was given, else the whole document's. */
@@ -434,19 +264,7 @@ int config_load(const char *path, struct config **ret, struct err *err) {
 void config_free(struct config *c) {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->engine_count; i++) {
-		struct config_engine *e = &c->engines[i];
-		for (size_t k = 0; k < e->label_count; k++) {
-			free(e->labels[k].key);
-			free(e->labels[k].value);
-		}
-		char *texts[] = {e->name,      e->url,      e->tls_ca,     e->tls_cert,  e->tls_key,
-				 e->agent_url, e->agent_ca, e->agent_cert, e->agent_key, e->vtep};
-		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
-			free(texts[k]);
-		free(e->labels);
-	}
-	free(c->engines);
+	config_free_engines(c);
 	strs_clear(&c->swarm.control);
 	strs_clear(&c->brake.witness);
 	free(c->brake.zone.label);
