@@ -149,6 +149,17 @@ static void check_done(struct sim *s, const struct takeover *t, const struct see
 	check_reached(s, t, c, was->proven);
 }
 
+/* The row is skipped while no discovery is configured; what it may go by is the same. */
+static void check_published(struct sim *s, const struct takeover *t) {
+	const struct truth *truth = sim_truth_named(s, t->workload);
+	const struct fake_container *c = fake_by_id(&s->fake, t->new_id);
+
+	if (!truth || (!takeover_is_resumed(t) && t->evidence < demanded(s, truth)))
+		sim_fail(s, INV_EVIDENCE, "takeover %s publishes on evidence \"%s\"", t->id, evidence_name(t->evidence));
+	if (!c || !c->proved || t->steps[STEP_VERIFY].outcome == STEP_OUTCOME_NONE)
+		sim_fail(s, INV_EVIDENCE, "takeover %s publishes what was not verified", t->id);
+}
+
 static void note_proven(struct sim *s, const struct takeover *t, struct seen_takeover *was) {
 	for (const struct takeover_ask *a = t->asks; a; a = a->next) {
 		int node = fake_node_index(&s->fake, a->node);
@@ -170,6 +181,8 @@ static void check_moves(struct sim *s, const struct takeover *t, struct seen_tak
 	if (t->row > ROW_EVIDENCE && was->row <= ROW_EVIDENCE && !takeover_is_resumed(t))
 		check_evidence(s, t);
 	note_proven(s, t, was);
+	if (t->row > ROW_PUBLISH && was->row <= ROW_PUBLISH)
+		check_published(s, t);
 	if (t->state == TAKEOVER_DONE && was->state != TAKEOVER_DONE)
 		check_done(s, t, was);
 	if (t->state == TAKEOVER_NEEDS_OPERATOR && (!t->reason || !*t->reason))

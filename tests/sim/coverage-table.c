@@ -4,7 +4,8 @@
 
 #include "resched/takeover.h"
 
-#define MOVE(row, look, outcome, next, seldom) {COVERAGE_KEY(row, look, EFFECT_##outcome, NEXT_##next), seldom}
+#define MOVE(row, look, outcome, next, seldom) \
+	{ COVERAGE_KEY(row, look, EFFECT_##outcome, NEXT_##next), seldom }
 #define DID(row, outcome, next, seldom) MOVE(row, 0, outcome, next, seldom)
 #define SEEN(row, outcome, next, seldom) MOVE(row, 1, outcome, next, seldom)
 #define DECIDED(row, next, seldom) MOVE(row, 0, OK, next, seldom)
