@@ -303,6 +303,7 @@ int agents_add(struct daemon_node *n, struct err *err) {
 
 	if (!c->agent_url)
 		return 0;
+	resched_expect_agent(n->daemon->machine, c->name);
 	return agent_new(n->daemon->http, c->name, c->agent_url, c->agent_ca ? &tls : NULL, &n->agent, err);
 }
 

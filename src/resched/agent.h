@@ -47,6 +47,7 @@ struct agent_seat {
 
 struct node_agent {
 	enum node_agent_state state;
+	bool expected;          /* one is configured */
 	char *reason;           /* NULL when it is well */
 	char *instance;         /* of its process; NULL: not heard of */
 	struct strs quarantine; /* underlay addresses that its kernel drops, as it said last */

@@ -36,6 +36,12 @@ static void forget_sightings(struct resched *r, const char *by) {
 		strs_remove(&n->seen_by, by);
 }
 
+void resched_expect_agent(struct resched *r, const char *node) {
+	struct world_node *n = world_node(&r->world, node);
+	if (n)
+		n->agent.expected = true;
+}
+
 bool resched_agent(struct resched *r, const char *node, const struct agent_report *report) {
 	struct world_node *n = world_node(&r->world, node);
 

@@ -22,7 +22,8 @@ struct resched {
 	bool workload_lost;        /* one was forgotten: agents may keep its addresses */
 	struct recent *recent;     /* targets that were found within the last minute; limits.c */
 	bool recent_restored;
-	struct mono now; /* of the turn or result under way */
+	struct mono now;   /* of the turn or result under way */
+	struct mono began; /* of the first turn; 0: there was none */
 	struct wall wall;
 	struct resched_output out;
 	struct mono deadline;

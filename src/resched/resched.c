@@ -209,6 +209,8 @@ void resched_turn(struct resched *r, struct mono now, struct wall wall) {
 	r->now = now;
 	r->wall = wall;
 	r->deadline = MONO_NEVER;
+	if (r->began.ns == 0)
+		r->began = now;
 	if (!r->store_ok)
 		return; /* nothing may be begun that cannot be journalled */
 	facts_settle(r);

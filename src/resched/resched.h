@@ -39,6 +39,8 @@ void resched_free(struct resched *r);
 
 /* Every configured node, before anything else. */
 void resched_add_node(struct resched *r, const char *name, bool remote);
+/* It has an agent, of which nothing is known yet. */
+void resched_expect_agent(struct resched *r, const char *node);
 /* Takes what is in facts and leaves it empty. */
 void resched_node_facts(struct resched *r, const char *node, struct node_facts *facts);
 /* deaths: of the last while; hold: how long it is no target when it is back, for having died so often. */

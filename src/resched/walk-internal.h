@@ -60,6 +60,8 @@ void walk_claim(struct resched *r, struct takeover *t); /* walk-fence.c */
 
 /* walk-prove.c */
 bool walk_has_agents(const struct resched *r, const struct takeover *t); /* some observer has one that answers */
+/* Right after a start it is not known yet who is an observer, and whose agent answers: to be looked at again in a moment. */
+bool walk_awaits_agents(struct resched *r, const struct takeover *t);
 void walk_repair(struct resched *r, struct takeover *t);
 void walk_prove(struct resched *r, struct takeover *t);
 

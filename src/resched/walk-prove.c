@@ -12,12 +12,33 @@
 
 #define ASKS_UNTIL_LEFT 2 /* of an agent that does not answer */
 #define LOOK_AGAIN_MS 250
+#define AWAITED_SEC 5 /* after the start; an agent or engine that says nothing is known to be silent before that */
 
 bool walk_has_agents(const struct resched *r, const struct takeover *t) {
 	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
 		if (n->agent.state == NODE_AGENT_OK && agents_is_observer(r, n, t))
 			return true;
 	return false;
+}
+
+/* It was not heard of, or not what runs there. Who is dead or silent is no longer awaited. */
+static bool is_awaited(const struct world_node *n) {
+	bool answers = n->verdict == NODE_ALIVE || n->verdict == NODE_RECOVERING;
+
+	return n->agent.expected && (n->verdict == NODE_UNKNOWN || (answers && (!n->listed || n->agent.state == NODE_AGENT_NONE)));
+}
+
+bool walk_awaits_agents(struct resched *r, const struct takeover *t) {
+	struct mono until = mono_add(r->began, span_sec(AWAITED_SEC));
+	bool awaited = false;
+
+	if (!takeover_has_overlay(t) || mono_reached(until, r->now))
+		return false;
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		awaited |= strcmp(n->name, t->from) != 0 && is_awaited(n);
+	if (awaited)
+		wake_at(r, until);
+	return awaited;
 }
 
 static char *join(const struct strs *list) {

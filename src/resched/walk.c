@@ -160,6 +160,8 @@ static bool step_row(struct resched *r, struct takeover *t) {
 	enum takeover_row row = t->row;
 	const char *why;
 
+	if ((row == ROW_REPAIR || row == ROW_PROVE) && walk_awaits_agents(r, t))
+		return false;
 	if (is_skipped(r, t, &why)) {
 		skip(r, t, why);
 		return true;

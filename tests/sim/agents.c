@@ -160,8 +160,10 @@ static void ask_sightings(struct sim *s, const struct event *e) {
 
 void agents_start(struct sim *s) {
 	for (int i = 0; i < s->fake.n_nodes; i++)
-		if (s->agents[i].there)
+		if (s->agents[i].there) {
+			resched_expect_agent(s->machine, s->fake.nodes[i].name);
 			sim_at(s, sim_ms(s, 0, 1000), s->manager, poll, i, 0, NULL);
+		}
 	sim_at(s, sim_ms(s, 0, 1000), s->manager, ask_sightings, 0, 0, NULL);
 }
 

@@ -202,6 +202,57 @@ static void a_quarantine_outlives_the_manager(void **state) {
 	assert_false(is_asked(rig, EFFECT_QUARANTINE, NULL));
 }
 
+static void expect_agents(struct rig *rig) {
+	resched_expect_agent(rig->r, "h1");
+	resched_expect_agent(rig->r, "h2");
+	resched_expect_agent(rig->r, "h3");
+}
+
+/* Up, and the manager dies before a row was repaired; its successor hears of the target first. */
+static struct rig *begin_restarted_when_up(void **state) {
+	struct rig *rig = begin_with_agents(state);
+
+	die_whole(rig, "h1");
+	until_quarantined(rig);
+	until_started(rig);
+	ok(rig, EFFECT_START, "h2");
+	see_replacement(rig, "h2", "s1");
+	restart(rig);
+	expect_agents(rig);
+	see_bystander(rig, "h2", NET_SWARM);
+	see_bystander(rig, "h3", NET_SWARM);
+	see_replacement(rig, "h2", "s1");
+	comes_up(rig, "h2");
+	ok(rig, EFFECT_POLICY, "h2");
+	return rig;
+}
+
+static void a_restarted_manager_awaits_the_agents_before_it_goes_without_them(void **state) {
+	struct rig *rig = begin_restarted_when_up(state);
+
+	assert_int_equal(last(rig)->row, ROW_REPAIR);
+	agent(rig, "h2", "one", OLD_VTEP);
+	comes_up(rig, "h3");
+	assert_int_equal(last(rig)->row, ROW_REPAIR);
+	agent(rig, "h3", "one", OLD_VTEP);
+	obey(rig, "h2");
+	obey(rig, "h3");
+	until_repaired(rig);
+	until_proven(rig);
+	assert_int_equal(last(rig)->warnings.n, 0);
+}
+
+static void a_restarted_manager_awaits_no_agent_for_ever(void **state) {
+	struct rig *rig = begin_restarted_when_up(state);
+
+	pass_time(rig, 4000);
+	assert_int_equal(last(rig)->row, ROW_REPAIR);
+	pass_time(rig, 2000);
+	seen(rig, "h2", true, IP);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(last(rig)->steps[STEP_REPAIR].outcome, STEP_SKIPPED);
+}
+
 static void what_may_belong_to_a_node_not_heard_of_yet_stays_dropped(void **state) {
 	struct rig *rig = *state;
 	struct node_facts nothing = {0};
@@ -403,6 +454,8 @@ int main(void) {
 		T(a_second_death_a_moment_after_the_first_is_ordered_at_once),
 		T(a_kernel_that_drops_something_else_than_ordered_is_ordered_again_after_a_moment),
 		T(a_quarantine_outlives_the_manager),
+		T(a_restarted_manager_awaits_the_agents_before_it_goes_without_them),
+		T(a_restarted_manager_awaits_no_agent_for_ever),
 		T(an_open_order_that_says_otherwise_is_no_quarantine),
 		T(what_may_belong_to_a_node_not_heard_of_yet_stays_dropped),
 		T(what_a_witness_reaches_is_not_taken_over_until_no_witness_does),
