@@ -12,6 +12,7 @@
 
 /* clang-format off */
 const struct coverage_move coverage_moves[] = {
+	DECIDED(ROW_PLAN, OVER, false),
 	DECIDED(ROW_PLAN, BACK, false),
 	DECIDED(ROW_PLAN, OPERATOR, false),
 	DECIDED(ROW_PLAN, ON, false),
@@ -86,6 +87,7 @@ const struct coverage_move coverage_moves[] = {
 	SEEN(ROW_FENCE_STOP, OK, WAITS, true),
 	SEEN(ROW_FENCE_STOP, NOT_DONE, SAME, true),
 	SEEN(ROW_FENCE_STOP, NOT_DONE, WAITS, true),
+	SEEN(ROW_FENCE_STOP, REFUSED, SAME, true),
 	SEEN(ROW_FENCE_STOP, UNKNOWN, SAME, true),
 
 	DECIDED(ROW_EVIDENCE, OVER, false),
@@ -157,6 +159,7 @@ const struct coverage_move coverage_moves[] = {
 	DID(ROW_POLICY, UNKNOWN, SAME, false),
 
 	DECIDED(ROW_REPAIR, OVER, true),
+	DECIDED(ROW_REPAIR, OPERATOR, true),
 	DECIDED(ROW_REPAIR, ON, false),
 	DECIDED(ROW_REPAIR, OTHER, false),
 
@@ -190,6 +193,7 @@ const struct coverage_move coverage_moves[] = {
 	SEEN(ROW_MAX, REFUSED, SAME, false),
 	SEEN(ROW_MAX, NOT_DONE, OVER, false),
 	SEEN(ROW_MAX, NOT_DONE, SAME, false),
+	SEEN(ROW_MAX, UNKNOWN, BACK, true),
 	SEEN(ROW_MAX, UNKNOWN, OVER, false),
 	SEEN(ROW_MAX, UNKNOWN, SAME, false),
 };
