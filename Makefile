@@ -92,6 +92,10 @@ unit: $(UNIT)
 	$(Q)tests/run-unit $(UNIT)
 sim: $(B)/tests/sim/sim
 	$(Q)$(B)/tests/sim/sim --regressions tests/sim/regressions.txt --seeds $(SEEDS)
+# Memory over thousands of takeovers, and how fast a killed heird is back. Half a minute; on a disk, as long as its syncs take.
+STORE ?= /dev/shm
+sim-store: $(B)/tests/sim/sim
+	$(Q)$(B)/tests/sim/sim --real-store $(STORE)
 # A program of the laboratory's, which needs nothing of ours.
 $(B)/tests/netns/lossy: $(B)/obj/tests/netns/lossy.o
 	$(call say,LD,$@)
@@ -149,6 +153,6 @@ install: all
 clean:
 	rm -rf $(B)/obj $(B)/tests $(B)/asan $(B)/fuzzing $(LIB) $(PROGRAMS)
 
-.PHONY: all check unit sim netns-tests asan fuzz fuzz-run layers format reformat tidy bench bench-programs install clean
+.PHONY: all check unit sim sim-store netns-tests asan fuzz fuzz-run layers format reformat tidy bench bench-programs install clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -3,8 +3,10 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "engine/spec.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum refusal answer_refusal(int status, const char *message) {
@@ -51,8 +53,27 @@ static struct effect_result plain(const struct answer_said *said) {
 	return r;
 }
 
+struct effect_result answer_inspected(const struct engine_container *c, const struct world_net *nets) {
+	const char *generation = engine_container_label(c, SPEC_LABEL_GENERATION);
+	bool runs = c->running || c->paused || c->restarting;
+
+	return (struct effect_result){
+		.outcome = EFFECT_OK,
+		.found = true,
+		.running = runs,
+		.started = runs || strcmp(c->status, "created") != 0,
+		.container = c->id,
+		.name = c->name,
+		.workload = engine_container_label(c, SPEC_LABEL_WORKLOAD),
+		.takeover = engine_container_label(c, SPEC_LABEL_TAKEOVER),
+		.generation = generation ? (unsigned)strtoul(generation, NULL, 10) : 0,
+		.nets = nets,
+		.n_nets = c->n_networks,
+	};
+}
+
 /* A missing one was looked for and not found: that is an answer. */
-static struct effect_result inspected(const struct answer_said *said) {
+static struct effect_result not_inspected(const struct answer_said *said) {
 	return said->status == 404 ? (struct effect_result){.outcome = EFFECT_OK} : plain(said);
 }
 
@@ -84,7 +105,7 @@ static struct effect_result disconnected(const struct answer_said *said) {
 
 struct effect_result answer_to(enum effect_kind kind, const struct answer_said *said) {
 	static struct effect_result (*const refused[EFFECT_KIND_MAX])(const struct answer_said *) = {
-		[EFFECT_INSPECT] = inspected,
+		[EFFECT_INSPECT] = not_inspected,
 		[EFFECT_RENAME] = renamed,
 		[EFFECT_DISCONNECT] = disconnected,
 		[EFFECT_REMOVE] = removed,

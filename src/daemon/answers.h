@@ -21,6 +21,9 @@ enum refusal answer_refusal(int status, const char *message);
  * of DISCONNECT: of one network, OK also when the container was not connected to it. */
 struct effect_result answer_to(enum effect_kind kind, const struct answer_said *said);
 
+/* INSPECT found it. Borrows from both; nets: its endpoints (translate_endpoints). */
+struct effect_result answer_inspected(const struct engine_container *c, const struct world_net *nets);
+
 /* A further network could not be connected to what was created, and this came of its removal. */
 struct effect_result answer_create_undone(const struct answer_said *removal);
 

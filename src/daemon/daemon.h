@@ -1,12 +1,14 @@
 /* What the daemon's files share: heird's one big object. The shell around the pure machine:
  *
- *   observe.c  engines → facts → machine          turn.c    machine → store → effects          memory.c  what was seen → store
- *   runner.c   effects → engines, overlay → results          api.c     machine → JSON → clients
+ *   observe.c  engines → facts → machine          turn.c    machine → journal.c → store, then effects          memory.c  what was
+ * seen → store runner.c   effects → engines, overlay → results          api.c     machine → JSON → clients
  */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
 #include "config/config.h"
+#include "daemon/journal.h"
+#include "daemon/memory.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "health/probe.h"
@@ -17,7 +19,6 @@
 #include "resched/resched.h"
 #include "store/store.h"
 
-#include <uthash.h>
 #include <uv.h>
 
 struct daemon;
@@ -55,16 +56,6 @@ struct daemon_node {
 	char *swarm_record;            /* what is needed to give it its place in the swarm back, after heir took it out; NULL */
 };
 
-/* An opted-in container as the store remembers it. */
-struct memory {
-	char *key; /* "<node>/<id>" */
-	char *node, *id;
-	char *inspect; /* as text: a tree of it takes ten times the room */
-	uint64_t hash; /* of the document written last */
-	bool dirty;
-	UT_hash_handle hh;
-};
-
 struct daemon {
 	uv_loop_t *loop;
 	struct config *config;
@@ -76,19 +67,15 @@ struct daemon {
 	struct overlay_cluster overlay;
 	struct daemon_node *nodes;
 	size_t n_nodes;
-	struct memory *memory; /* by key */
-	struct {               /* engines that are asked for everything; observe-list.c */
+	struct memory *memory;
+	struct journal *journal;
+	struct { /* engines that are asked for everything; observe-list.c */
 		struct observer *waiting;
 		unsigned under_way;
 	} refreshes;
 	struct { /* turn.c */
 		uv_idle_t idle;
 		uv_timer_t timer, retry, trim;
-		struct store_batch *batch; /* collected since the last commit */
-		struct turn_deletion *deletions;
-		struct turn_commit *failed; /* commits that are to be tried again */
-		bool store_ok;
-		char *store_reason;
 	} turn;
 	uv_timer_t brake_timer, agent_timer;
 	char *manager_id;                   /* ours, for good: agents obey one manager */
@@ -137,16 +124,8 @@ void observe_images(struct daemon_node *n);
 /* Of the network that a container on the node names; id may be "". ctx: struct daemon_node. */
 enum net_kind observe_net_kind(void *ctx, const char *id, const char *name);
 
-/* memory.c */
-int memory_load(struct daemon *d, struct err *err);                                         /* from the store */
-void memory_keep(struct daemon *d, const struct world_container *c, const json_t *inspect); /* if it is ours to move */
-void memory_drop(struct daemon *d, const char *node, const char *id);
-void memory_settled(struct daemon *d, const char *key);
-void memory_unneeded(struct daemon *d, const char *key); /* unless it is there, nothing has to be remembered of it any more */
-void memory_write(struct daemon *d, struct store_batch *batch);                /* what is dirty */
-void memory_mark(struct daemon *d);                                            /* all of it, after a failed commit */
-void memory_clear(struct daemon *d);                                           /* at the very end */
-json_t *memory_spec(const struct daemon *d, const char *node, const char *id); /* a new reference; NULL */
+/* begin.c: what the store remembers, before the first turn. */
+int daemon_restore(struct daemon *d, struct err *err);
 
 /* agents.c: the nodes' agents are asked how they are, and what they reach, once an interval. */
 int agents_add(struct daemon_node *n, struct err *err);             /* after its engine; nothing where none is configured */

@@ -3,7 +3,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
-#include "daemon/restore.h"
 #include "daemon/url.h"
 #include "store/sqlite.h"
 
@@ -258,10 +257,10 @@ static int start(struct daemon *d, struct err *err) {
 		r = http_client_new(d->loop, &d->http, err);
 	if (r < 0)
 		return r;
+	d->machine = make_machine(c);
 	turn_init(d);
 	uv_timer_init(d->loop, &d->brake_timer);
 	d->brake_timer.data = d;
-	d->machine = make_machine(c);
 	d->overlay = (struct overlay_cluster){
 		.http = d->http,
 		.remove_node = c->swarm.remove_node,
@@ -281,7 +280,7 @@ static int start(struct daemon *d, struct err *err) {
 		r = add_node(d, &d->nodes[i], &c->engines[i], err);
 	}
 	if (r == 0) {
-		r = restore_all(d, err);
+		r = daemon_restore(d, err);
 		d->state_refused = r < 0;
 	}
 	if (r == 0)
@@ -328,7 +327,7 @@ static void free_all(struct daemon *d) {
 	free(d->nodes);
 	api_forget(d);
 	brakes_clear(d);
-	memory_clear(d);
+	memory_free(d->memory);
 	resched_free(d->machine);
 	strs_clear(&d->overlay.control);
 	config_free(d->config);

@@ -28,7 +28,7 @@ static void container_seen(struct daemon_node *n, const struct engine_container 
 	resched_container(d->machine, mono_now(), w);
 	const struct world_container *kept = world_container(resched_world(d->machine), n->config->name, c->id);
 	if (kept)
-		memory_keep(d, kept, inspect);
+		memory_keep(d->memory, kept, inspect);
 	turn_wake(d);
 }
 
@@ -36,8 +36,7 @@ static void container_gone(struct daemon_node *n, const char *id) {
 	struct daemon *d = n->daemon;
 
 	resched_container_gone(d->machine, n->config->name, id);
-	if (!resched_needs_memory(d->machine, n->config->name, id))
-		memory_drop(d, n->config->name, id);
+	memory_gone(d->memory, n->config->name, id);
 	turn_wake(d);
 }
 

@@ -7,22 +7,30 @@
 #include <errno.h>
 #include <string.h>
 
+char *record_text(const json_t *j) {
+	char *text = json_dumps(j, JSON_COMPACT);
+
+	assert(text); /* every string in it has been through jansson before */
+	return text;
+}
+
 static const char *const kind_names[] = {[NET_LOCAL] = "local", [NET_SWARM] = "swarm", [NET_KV] = "kv"};
 
-static json_t *text_or_null(const char *s) {
-	json_t *j = s ? json_string(s) : NULL;
-	return j ? j : json_null();
+/* What is not known is left out: records are written often, and most of a young takeover is not known yet. */
+static void set_text(json_t *j, const char *key, const char *text) {
+	if (text)
+		json_set_str(j, key, text);
 }
 
 /* ---- networks ---- */
 
 static json_t *from_net(const struct world_net *n) {
 	json_t *j = json_object();
-	json_object_set_new(j, "name", text_or_null(n->name));
-	json_object_set_new(j, "id", text_or_null(n->id));
-	json_object_set_new(j, "ip", text_or_null(n->ip));
-	json_object_set_new(j, "ip6", text_or_null(n->ip6));
-	json_object_set_new(j, "mac", text_or_null(n->mac));
+	set_text(j, "name", n->name);
+	set_text(j, "id", n->id);
+	set_text(j, "ip", n->ip);
+	set_text(j, "ip6", n->ip6);
+	set_text(j, "mac", n->mac);
 	json_object_set_new(j, "kind", json_string(kind_names[n->kind]));
 	return j;
 }
@@ -100,11 +108,14 @@ static const char *const abort_names[] = {[ABORT_NO] = "no", [ABORT_ROLL_BACK] =
 static json_t *from_steps(const struct takeover *t) {
 	json_t *list = json_array();
 	for (int s = 0; s < STEP_MAX; s++) {
-		json_t *j = json_object();
-		json_object_set_new(j, "outcome", text_or_null(step_outcome_name(t->steps[s].outcome)));
-		json_object_set_new(j, "ns", json_integer(t->steps[s].took.ns));
-		json_object_set_new(j, "detail", text_or_null(t->steps[s].detail));
+		bool begun = t->steps[s].outcome != STEP_OUTCOME_NONE || t->steps[s].took.ns || t->steps[s].detail;
+		json_t *j = begun ? json_object() : json_null();
 		json_array_append_new(list, j);
+		if (!begun)
+			continue;
+		set_text(j, "outcome", step_outcome_name(t->steps[s].outcome));
+		json_object_set_new(j, "ns", json_integer(t->steps[s].took.ns));
+		set_text(j, "detail", t->steps[s].detail);
 	}
 	return list;
 }
@@ -113,17 +124,17 @@ json_t *record_from_takeover(const struct takeover *t) {
 	json_t *j = json_object(), *nets = json_array();
 
 	json_object_set_new(j, "id", json_string(t->id));
-	json_object_set_new(j, "workload", text_or_null(t->workload));
-	json_object_set_new(j, "container", text_or_null(t->container));
+	set_text(j, "workload", t->workload);
+	set_text(j, "container", t->container);
 	json_object_set_new(j, "generation", json_integer(t->generation));
-	json_object_set_new(j, "from", text_or_null(t->from));
-	json_object_set_new(j, "to", text_or_null(t->to));
-	json_object_set_new(j, "old_id", text_or_null(t->old_id));
-	json_object_set_new(j, "new_id", text_or_null(t->new_id));
-	json_object_set_new(j, "staged_name", text_or_null(t->staged_name));
-	json_object_set_new(j, "image_ref", text_or_null(t->image_ref));
-	json_object_set_new(j, "pinned", text_or_null(t->pinned));
-	json_object_set_new(j, "restart_policy", text_or_null(t->restart_policy));
+	set_text(j, "from", t->from);
+	set_text(j, "to", t->to);
+	set_text(j, "old_id", t->old_id);
+	set_text(j, "new_id", t->new_id);
+	set_text(j, "staged_name", t->staged_name);
+	set_text(j, "image_ref", t->image_ref);
+	set_text(j, "pinned", t->pinned);
+	set_text(j, "restart_policy", t->restart_policy);
 	json_object_set_new(j, "planned", json_boolean(t->planned));
 	json_object_set_new(j, "state", json_string(takeover_state_name(t->state)));
 	json_object_set_new(j, "row", json_string(takeover_row_name(t->row)));
@@ -135,10 +146,10 @@ json_t *record_from_takeover(const struct takeover *t) {
 	json_object_set_new(j, "rounds", json_integer(t->rounds));
 	json_object_set_new(j, "by_node_removal", json_boolean(t->by_node_removal));
 	json_object_set_new(j, "effect_out", json_boolean(t->effect_out));
-	json_object_set_new(j, "reason", text_or_null(t->reason));
+	set_text(j, "reason", t->reason);
 	json_object_set_new(j, "warnings", json_from_strs(&t->warnings));
 	json_object_set_new(j, "rejected", json_from_strs(&t->rejected));
-	json_object_set_new(j, "evidence", text_or_null(evidence_name(t->evidence)));
+	set_text(j, "evidence", evidence_name(t->evidence));
 	json_object_set_new(j, "started_ms", json_integer(t->started.ms));
 	json_object_set_new(j, "finished_ms", json_integer(t->finished.ms));
 	for (size_t i = 0; i < t->n_nets; i++) {
@@ -270,9 +281,9 @@ static json_t *from_copies(const struct workload *w) {
 		const struct workload_copy *c = &w->copies[i];
 		json_t *j = json_object();
 		json_object_set_new(j, "generation", json_integer(c->generation));
-		json_object_set_new(j, "node", text_or_null(c->node));
-		json_object_set_new(j, "id", text_or_null(c->id));
-		json_object_set_new(j, "name", text_or_null(c->name));
+		set_text(j, "node", c->node);
+		set_text(j, "id", c->id);
+		set_text(j, "name", c->name);
 		json_object_set_new(j, "staged", json_boolean(c->staged));
 		json_object_set_new(j, "row", json_string(clean_row_name(c->row)));
 		json_array_append_new(list, j);
@@ -283,16 +294,16 @@ static json_t *from_copies(const struct workload *w) {
 json_t *record_from_workload(const struct workload *w) {
 	json_t *j = json_object();
 
-	json_object_set_new(j, "id", text_or_null(w->id));
-	json_object_set_new(j, "name", text_or_null(w->name));
+	set_text(j, "id", w->id);
+	set_text(j, "name", w->name);
 	json_object_set_new(j, "generation", json_integer(w->generation));
 	json_object_set_new(j, "last_generation", json_integer(w->last_generation));
-	json_object_set_new(j, "node", text_or_null(w->node));
-	json_object_set_new(j, "container", text_or_null(w->container));
-	json_object_set_new(j, "origin", text_or_null(w->origin));
-	json_object_set_new(j, "spec_node", text_or_null(w->spec_node));
-	json_object_set_new(j, "spec_id", text_or_null(w->spec_id));
-	json_object_set_new(j, "restart_policy", text_or_null(w->restart_policy));
+	set_text(j, "node", w->node);
+	set_text(j, "container", w->container);
+	set_text(j, "origin", w->origin);
+	set_text(j, "spec_node", w->spec_node);
+	set_text(j, "spec_id", w->spec_id);
+	set_text(j, "restart_policy", w->restart_policy);
 	json_object_set_new(j, "verified", json_boolean(w->verified));
 	json_object_set_new(j, "must_run", json_boolean(w->must_run));
 	json_object_set_new(j, "gone", json_boolean(w->gone));

@@ -186,7 +186,7 @@ static void proved(void *ctx, const struct agent_result *result) {
 /* The lowest TCP port that the image or its user says the container listens on; 0: none. */
 static int64_t tcp_port_of(const struct run *r) {
 	const struct effect *e = r->effect;
-	json_t *inspect CLEANUP_JSON = memory_spec(r->daemon, e->host, e->container);
+	json_t *inspect CLEANUP_JSON = memory_spec(r->daemon->memory, e->host, e->container);
 	int64_t lowest = 0;
 	const char *key;
 	json_t *value;

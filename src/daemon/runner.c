@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/answers.h"
 #include "daemon/crash.h"
+#include "daemon/create.h"
 #include "daemon/translate.h"
 #include "engine/copy.h"
 
@@ -97,30 +98,15 @@ static void inspect_done(void *ctx, const struct engine_result *result) {
 	struct daemon_node *n = r->node;
 
 	const struct engine_container *c = result->outcome == ENGINE_OK ? result->container : NULL;
-	struct world_net *nets = NULL;
-	size_t n_nets = 0;
-	char *id = NULL;
-	if (c) {
-		const char *generation = engine_container_label(c, SPEC_LABEL_GENERATION);
-		nets = translate_endpoints(c, any_kind, NULL);
-		n_nets = c->n_networks;
-		id = xstrdup(c->id);
-		seen.found = true;
-		seen.running = c->running || c->paused || c->restarting;
-		seen.started = seen.running || strcmp(c->status, "created") != 0;
-		seen.container = c->id;
-		seen.name = c->name;
-		seen.workload = engine_container_label(c, SPEC_LABEL_WORKLOAD);
-		seen.takeover = engine_container_label(c, SPEC_LABEL_TAKEOVER);
-		seen.generation = generation ? (unsigned)strtoul(generation, NULL, 10) : 0;
-		seen.nets = nets;
-		seen.n_nets = n_nets;
-	}
+	struct world_net *nets = c ? translate_endpoints(c, any_kind, NULL) : NULL;
+	size_t n_nets = c ? c->n_networks : 0;
+	char *id CLEANUP_FREE = c ? xstrdup(c->id) : NULL;
+	if (c)
+		seen = answer_inspected(c, nets);
 	runner_finish(r, &seen);
 	if (id)
 		observe_container(n, id);
 	world_nets_free(nets, n_nets);
-	free(id);
 }
 
 /* ---- image ---- */
@@ -249,31 +235,12 @@ static void created(void *ctx, const struct engine_result *result) {
 
 static void create(struct run *r) {
 	const struct effect *e = r->effect;
-	json_t *inspect CLEANUP_JSON = memory_spec(r->daemon, e->spec_node, e->spec_id);
+	json_t *inspect CLEANUP_JSON = memory_spec(r->daemon->memory, e->spec_node, e->spec_id);
 	const struct world_node *target = world_node(resched_world(r->daemon->machine), e->node);
-	struct spec_address *addresses CLEANUP_FREE = xnew_n(struct spec_address, e->n_nets);
+	int api = engine_api(r->node->engine);
 	struct err err = {0};
 
-	for (size_t i = 0; i < e->n_nets; i++)
-		if (e->nets[i].kind != NET_LOCAL)
-			addresses[i] = (struct spec_address){e->nets[i].name, e->nets[i].ip, e->nets[i].ip6, e->nets[i].mac};
-	size_t n = 0;
-	for (size_t i = 0; i < e->n_nets; i++)
-		if (addresses[i].network)
-			addresses[n++] = addresses[i];
-	int api = engine_api(r->node->engine);
-	const struct spec_options options = {
-		.api = api ? api : target->facts.api,
-		.workload = e->workload,
-		.takeover = e->takeover,
-		.cluster = r->daemon->config->cluster,
-		.generation = e->generation,
-		.image = e->image,
-		.no_restart = true,
-		.addresses = addresses,
-		.address_count = n,
-	};
-	int made = inspect ? spec_make(inspect, &options, &r->spec, &err) : err_set(&err, -1, "nothing is remembered of it");
+	int made = create_spec(e, inspect, api ? api : target->facts.api, r->daemon->config->cluster, &r->spec, &err);
 	if (made < 0) {
 		runner_finish(r, &(struct effect_result){.outcome = EFFECT_REFUSED, .detail = err.msg});
 		return;

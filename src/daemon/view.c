@@ -377,7 +377,8 @@ json_t *view_status(const struct daemon *d) {
 	json_set_str(j, "version", HEIR_VERSION);
 	json_set_str(j, "cluster", d->config->cluster);
 	json_object_set_new(j, "epoch", json_integer(store_epoch(d->store)));
-	json_object_set_new(j, "store", d->turn.store_ok ? json_string("ok") : json_sprintf("failing: %s", d->turn.store_reason));
+	const char *trouble = journal_trouble(d->journal);
+	json_object_set_new(j, "store", trouble ? json_sprintf("failing: %s", trouble) : json_string("ok"));
 	json_object_set_new(j, "brake", brake(d));
 	json_object_set_new(j, "nodes", nodes);
 	json_object_set_new(j, "takeovers", takeovers);

@@ -75,7 +75,8 @@ void takeover_add(struct resched *r, struct takeover *t) {
 	struct workload *w = workload_find(r, t->workload);
 
 	HASH_ADD_KEYPTR(hh, r->takeovers, t->id, strlen(t->id), t);
-	if (w)
+	/* They come back in the order of a wall clock, which may have been set back: the open one is the newest all the same. */
+	if (w && !(takeover_open(r, w) && takeover_is_over(t->state)))
 		w->newest = t;
 }
 

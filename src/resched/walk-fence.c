@@ -16,13 +16,21 @@ static enum evidence evidence_of_node(const struct resched *r, const struct take
 	return takeover_has_overlay(t) && agents_quarantined(r, t, name) ? EVIDENCE_QUARANTINED : EVIDENCE_PRESUMED;
 }
 
+/* Nothing tells the owner from its copies any more: it has lost the address, or is one of them. */
+static bool goes_by_all(const struct takeover *t, const struct workload *w) { return w->orphan || t->released; }
+
+/* It may still speak, and it matters. While there is an owner only copies of lost nodes do: those of others are being put away. */
+static bool may_speak(const struct resched *r, const struct takeover *t, const struct workload *w, const struct workload_copy *c) {
+	return !c->staged && c->row < CLEAN_WAIT && (goes_by_all(t, w) || walk_node_is_lost(r, c->node));
+}
+
 /* The weakest over all copies that ran: each was put away on its own engine, or its node is given up. */
 static enum evidence evidence_of_copies(const struct resched *r, const struct takeover *t, const struct workload *w) {
 	enum evidence least = EVIDENCE_STOPPED;
 
 	for (size_t i = 0; i < w->n_copies; i++) {
 		const struct workload_copy *c = &w->copies[i];
-		enum evidence e = c->staged || c->row >= CLEAN_WAIT ? EVIDENCE_STOPPED : evidence_of_node(r, t, c->node);
+		enum evidence e = may_speak(r, t, w, c) ? evidence_of_node(r, t, c->node) : EVIDENCE_STOPPED;
 		least = e < least ? e : least;
 	}
 	return least;
@@ -30,10 +38,12 @@ static enum evidence evidence_of_copies(const struct resched *r, const struct ta
 
 static enum evidence evidence_at_hand(const struct resched *r, const struct takeover *t) {
 	const struct workload *w = walk_workload(r, t);
+	enum evidence copies = evidence_of_copies(r, t, w);
 
-	if (w->orphan || t->released)
-		return evidence_of_copies(r, t, w);
-	return t->fenced ? EVIDENCE_STOPPED : evidence_of_node(r, t, t->from);
+	if (goes_by_all(t, w))
+		return copies;
+	enum evidence owner = t->fenced ? EVIDENCE_STOPPED : evidence_of_node(r, t, t->from);
+	return copies < owner ? copies : owner;
 }
 
 static bool can_be_dropped(const struct resched *r, const char *node) {
@@ -44,12 +54,10 @@ static bool can_be_dropped(const struct resched *r, const char *node) {
 /* Frames can be dropped only of those whose address is known. */
 static bool can_be_quarantined(const struct resched *r, const struct takeover *t) {
 	const struct workload *w = walk_workload(r, t);
-	bool all = takeover_has_overlay(t);
+	bool all = takeover_has_overlay(t) && (goes_by_all(t, w) || can_be_dropped(r, t->from));
 
-	if (!w->orphan && !t->released)
-		return all && can_be_dropped(r, t->from);
 	for (size_t i = 0; i < w->n_copies; i++)
-		if (!w->copies[i].staged && w->copies[i].row < CLEAN_WAIT)
+		if (may_speak(r, t, w, &w->copies[i]))
 			all = all && can_be_dropped(r, w->copies[i].node);
 	return all;
 }

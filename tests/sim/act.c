@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "daemon/answers.h"
+#include "daemon/translate.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 
 /* The result, but for what only this kind answers with. */
-static void take(struct flight *f, const struct effect_result *means) {
+void act_take(struct flight *f, const struct effect_result *means) {
 	f->outcome = means->outcome;
 	f->result.refusal = means->refusal;
 	if (means->outcome != EFFECT_OK && !f->detail)
@@ -20,8 +21,7 @@ static void take(struct flight *f, const struct effect_result *means) {
 }
 
 /* An engine's answer, as engines word it (docs/engine-facts.md): what it means is heird's to say. */
-static void says(struct flight *f, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void says(struct flight *f, int status, const char *fmt, ...) {
+void act_says(struct flight *f, int status, const char *fmt, ...) {
 	char *message CLEANUP_FREE = NULL;
 	va_list ap;
 
@@ -35,14 +35,14 @@ static void says(struct flight *f, int status, const char *fmt, ...) {
 	const struct effect_result means = answer_to(f->effect->kind, &said);
 	free(f->detail);
 	f->detail = NULL;
-	take(f, &means);
+	act_take(f, &means);
 }
 
 /* What the swarm's managers and its control socket come to. */
 static void overlay_says(struct flight *f, const struct overlay_result *result) {
 	const struct effect_result means = answer_overlay(result);
 
-	take(f, &means);
+	act_take(f, &means);
 	f->result.holder = means.holder;
 	f->result.by_node_removal = means.by_node_removal;
 }
@@ -57,47 +57,31 @@ static int index_of(const struct sim *s, const struct fake_container *c) {
 static struct fake_container *subject(struct sim *s, struct flight *f) {
 	struct fake_container *c = fake_find(&s->fake, fake_node_index(&s->fake, f->effect->node), f->effect->container);
 	if (!c)
-		says(f, 404, "No such container: %s", f->effect->container);
+		act_says(f, 404, "No such container: %s", f->effect->container);
 	return c;
+}
+
+/* The machine compares by name. */
+static enum net_kind any_kind(void *ctx, const char *id, const char *name) {
+	(void)ctx;
+	(void)id;
+	(void)name;
+	return NET_LOCAL;
 }
 
 static void do_inspect(struct sim *s, struct flight *f) {
 	const struct fake_container *c = fake_find(&s->fake, fake_node_index(&s->fake, f->effect->node), f->effect->container);
-	struct effect_result *r = &f->result;
+	struct err err;
 
 	if (!c) {
-		says(f, 404, "No such container: %s", f->effect->container);
+		act_says(f, 404, "No such container: %s", f->effect->container);
 		return;
 	}
-	snprintf(f->container, sizeof(f->container), "%s", c->id);
-	snprintf(f->name, sizeof(f->name), "%s", c->name);
-	snprintf(f->workload, sizeof(f->workload), "%s", c->workload);
-	snprintf(f->takeover, sizeof(f->takeover), "%s", c->takeover);
-	*r = (struct effect_result){.found = true,
-				    .running = c->running,
-				    .started = c->started,
-				    .container = f->container,
-				    .name = f->name,
-				    .workload = *c->workload ? f->workload : NULL,
-				    .takeover = *c->takeover ? f->takeover : NULL,
-				    .generation = c->generation,
-				    .nets = f->nets};
-	for (int k = 0; k < FAKE_NETS; k++)
-		if (*c->ip[k] && c->connected[k])
-			f->nets[r->n_nets++] = (struct world_net){.name = xstrdup(fake_net_name(k)),
-								  .id = xstrdup(fake_net_id(k)),
-								  .ip = c->running ? xstrdup(c->ip[k]) : NULL,
-								  .mac = c->running ? xstrdup(c->mac[k]) : NULL,
-								  .kind = s->fake.kind};
-	if (!fake_has_overlay(c))
-		f->nets[r->n_nets++] = (struct world_net){.name = xstrdup("bridge")};
-}
-
-static int image_index(const char *ref) {
-	for (int k = 0; k < FAKE_IMAGES; k++)
-		if (ref && (strcmp(fake_image_name(k), ref) == 0 || strcmp(fake_image_id(k), ref) == 0))
-			return k;
-	return -1;
+	json_t *inspect CLEANUP_JSON = inspect_container(s, c);
+	if (engine_container_parse(inspect, &f->seen, &err) < 0)
+		sim_fail(s, INV_SIMULATOR, "a container cannot be read: %s", err.msg);
+	f->nets = translate_endpoints(&f->seen, any_kind, NULL);
+	f->result = answer_inspected(&f->seen, f->nets);
 }
 
 /* One source, or the registry: whether the image is there afterwards. */
@@ -112,7 +96,7 @@ static bool image_comes(struct sim *s, const struct flight *f, enum image_move h
 static enum image_move image_next(struct sim *s, struct flight *f, size_t *tried, struct effect_result *stop) {
 	static const struct answer_said moved = {.outcome = ENGINE_OK, .status = 200};
 	static const struct answer_said failed = {ENGINE_REFUSED, 500, "Get \"https://registry/v2/\": connection refused"};
-	int image = image_index(f->effect->image_id ? f->effect->image_id : f->effect->image);
+	int image = create_image(f->effect->image_id ? f->effect->image_id : f->effect->image);
 	size_t i = (*tried)++;
 	enum image_move how = answer_image_source(f->effect, i, stop);
 
@@ -126,7 +110,7 @@ static enum image_move image_next(struct sim *s, struct flight *f, size_t *tried
 static void do_image(struct sim *s, struct flight *f) {
 	const struct effect *e = f->effect;
 	const struct fake_node *n = &s->fake.nodes[fake_node_index(&s->fake, e->node)];
-	int image = image_index(e->image_id ? e->image_id : e->image);
+	int image = create_image(e->image_id ? e->image_id : e->image);
 	char *missing CLEANUP_FREE = xasprintf("No such image: %s", e->image_id ? e->image_id : e->image);
 	enum image_move move = IMAGE_LOOK;
 	struct effect_result stop = {0};
@@ -138,7 +122,7 @@ static void do_image(struct sim *s, struct flight *f) {
 					  : answer_image_looked(e, tried, n->image[image] ? &there : &no, &stop);
 	}
 	if (move == IMAGE_STOP) {
-		take(f, &stop);
+		act_take(f, &stop);
 		return;
 	}
 	struct engine_image seen = {.id = (char *)(uintptr_t)fake_image_id(image)};
@@ -148,89 +132,36 @@ static void do_image(struct sim *s, struct flight *f) {
 	f->result.image_ref = f->image_ref;
 }
 
-static void take_nets(struct fake_container *c, const struct effect *e) {
-	for (size_t i = 0; i < e->n_nets; i++)
-		for (int k = 0; k < FAKE_NETS; k++)
-			if (strcmp(e->nets[i].name, fake_net_name(k)) == 0) {
-				snprintf(c->ip[k], sizeof(c->ip[k]), "%s", e->nets[i].ip ? e->nets[i].ip : "");
-				snprintf(c->mac[k], sizeof(c->mac[k]), "%s", e->nets[i].mac ? e->nets[i].mac : "");
-				c->connected[k] = true;
-			}
-}
+static bool by_node_removal(const struct sim *s) { return !s->control_up && s->control_missing && s->remove_node; }
 
-/* Engines before 1.44 are given one network at create, and each further one by a call of its own, which may fail; what was made is
- * then removed again, and that may fail too. */
-static bool is_half_made(struct sim *s, struct flight *f, struct fake_container *c) {
-	if (!*c->ip[0] || !*c->ip[1] || s->healed || !rng_permille(&s->rng, s->trouble))
-		return false;
-	bool removed = rng_permille(&s->rng, 700);
-	const struct answer_said said = {removed ? ENGINE_OK : ENGINE_UNKNOWN, removed ? 204 : 0, "no answer"};
-	const struct effect_result means = answer_create_undone(&said);
-
-	c->exists = !removed;
-	c->connected[1] = false;
-	*c->ip[1] = *c->mac[1] = '\0';
-	take(f, &means);
-	return true;
-}
-
-static void do_create(struct sim *s, struct flight *f) {
+void act_prepare(struct sim *s, struct flight *f) {
 	const struct effect *e = f->effect;
-	int node = fake_node_index(&s->fake, e->node), image = image_index(e->image);
-	const struct fake_container *spec = fake_by_id(&s->fake, e->spec_id);
 
-	const struct fake_container *other = fake_find(&s->fake, node, e->name);
-
-	if (other) {
-		says(f, 409,
-		     "Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to remove (or rename) "
-		     "that container to be able to reuse that name.",
-		     e->name, other->id);
-		return;
-	}
-	if (image < 0 || !s->fake.nodes[node].image[image]) {
-		says(f, 404, "No such image: %s", e->image);
-		return;
-	}
-	if (!spec) {
-		sim_fail(s, INV_TOUCHED, "%s is made from %s, which never was", e->name, e->spec_id ? e->spec_id : "(nothing)");
-		return;
-	}
-	struct fake_container *c = fake_add(&s->fake, node, e->name);
-	snprintf(c->policy, sizeof(c->policy), "no");
-	snprintf(c->workload, sizeof(c->workload), "%s", e->workload);
-	snprintf(c->takeover, sizeof(c->takeover), "%s", e->takeover);
-	c->generation = e->generation;
-	c->opted = spec->opted;
-	memcpy(c->alias, spec->alias, sizeof(c->alias));
-	c->fence = spec->fence;
-	c->image = image;
-	c->port = spec->port;
-	take_nets(c, e);
-	manager_notice(s, s->fake.n_containers - 1);
-	if (is_half_made(s, f, c))
-		return;
-	snprintf(f->container, sizeof(f->container), "%s", c->id);
-	f->result.container = f->container;
+	/* What the node needs to come back is on disk before it is taken out of its swarm. */
+	f->recorded = e->kind == EFFECT_RELEASE && e->by_node_removal && by_node_removal(s);
+	if (f->recorded)
+		manager_remove_node(s, fake_node_index(&s->fake, e->node));
+	if (e->kind == EFFECT_CREATE)
+		create_prepare(s, f);
 }
 
 static void do_start(struct sim *s, struct flight *f, struct fake_container *c) {
 	enum refusal why = REFUSAL_OTHER;
 
 	if (c->running)
-		says(f, 304, "%s", "");
+		act_says(f, 304, "%s", "");
 	else if (fake_start(&s->fake, c, &why))
-		says(f, 204, "%s", "");
+		act_says(f, 204, "%s", "");
 	else if (why == REFUSAL_PORT_TAKEN)
-		says(f, 500,
-		     "container %s: endpoint join on GW Network failed: driver failed programming external connectivity on "
-		     "endpoint "
-		     "gateway_1: Bind for 0.0.0.0:%u failed: port is already allocated",
-		     c->id, c->port);
+		act_says(f, 500,
+			 "container %s: endpoint join on GW Network failed: driver failed programming external connectivity on "
+			 "endpoint "
+			 "gateway_1: Bind for 0.0.0.0:%u failed: port is already allocated",
+			 c->id, c->port);
 	else
-		says(f, 500,
-		     "attaching to network failed, make sure your network options are correct and check manager logs: context "
-		     "deadline exceeded");
+		act_says(f, 500,
+			 "attaching to network failed, make sure your network options are correct and check manager logs: context "
+			 "deadline exceeded");
 }
 
 static void do_rename(struct sim *s, struct flight *f, struct fake_container *c) {
@@ -238,14 +169,15 @@ static void do_rename(struct sim *s, struct flight *f, struct fake_container *c)
 	enum refusal why;
 
 	if (strcmp(c->name, name) == 0)
-		says(f, 400, "Renaming a container with the same name as its current name");
+		act_says(f, 400, "Renaming a container with the same name as its current name");
 	else if (fake_rename(&s->fake, c, name, &why))
-		says(f, 204, "%s", "");
+		act_says(f, 204, "%s", "");
 	else
-		says(f, 409,
-		     "Error when allocating new name: Conflict. The container name \"/%s\" is already in use by container \"%s\". "
-		     "You have to remove (or rename) that container to be able to reuse that name.",
-		     name, fake_find(&s->fake, c->node, name)->id);
+		act_says(f, 409,
+			 "Error when allocating new name: Conflict. The container name \"/%s\" is already in use by container "
+			 "\"%s\". "
+			 "You have to remove (or rename) that container to be able to reuse that name.",
+			 name, fake_find(&s->fake, c->node, name)->id);
 }
 
 /* One network after the other, until one is refused. */
@@ -255,33 +187,33 @@ static void do_disconnect(struct sim *s, struct flight *f, struct fake_container
 			if (strcmp(f->effect->nets[i].name, fake_net_name(k)) != 0)
 				continue;
 			if (*c->ip[k] && c->connected[k])
-				says(f, 200, "%s", "");
+				act_says(f, 200, "%s", "");
 			else
-				says(f, 500, "container %s is not connected to network %s", c->id, fake_net_name(k));
+				act_says(f, 500, "container %s is not connected to network %s", c->id, fake_net_name(k));
 			fake_disconnect(&s->fake, c, k);
 		}
 }
 
 static void do_stop(struct sim *s, struct flight *f, struct fake_container *c) {
-	says(f, c->running ? 204 : 304, "%s", "");
+	act_says(f, c->running ? 204 : 304, "%s", "");
 	(void)fake_stop(&s->fake, c);
 }
 
 static void do_policy(struct sim *s, struct flight *f, struct fake_container *c) {
 	(void)s;
 	snprintf(c->policy, sizeof(c->policy), "%s", f->effect->name);
-	says(f, 200, "%s", "");
+	act_says(f, 200, "%s", "");
 }
 
 static void do_remove(struct sim *s, struct flight *f, struct fake_container *c) {
 	enum refusal why;
 
 	if (fake_remove(&s->fake, c, &why))
-		says(f, 204, "%s", "");
+		act_says(f, 204, "%s", "");
 	else
-		says(f, 409,
-		     "You cannot remove a running container %s. Stop the container before attempting removal or force remove",
-		     c->id);
+		act_says(f, 409,
+			 "You cannot remove a running container %s. Stop the container before attempting removal or force remove",
+			 c->id);
 }
 
 static void do_change(struct sim *s, struct flight *f) {
@@ -330,8 +262,6 @@ static void do_holders(struct sim *s, struct flight *f) {
 	overlay_says(f, &r);
 }
 
-static bool by_node_removal(const struct sim *s) { return !s->control_up && s->control_missing && s->remove_node; }
-
 static void do_ready(struct sim *s, struct flight *f) {
 	if (s->fake.kind == NET_KV) {
 		keyvalue_ready(s, f);
@@ -351,13 +281,10 @@ static void do_release(struct sim *s, struct flight *f) {
 	}
 	int node = fake_node_index(&s->fake, f->effect->node);
 
-	if (by_node_removal(s) && f->effect->by_node_removal) {
+	if (by_node_removal(s) && f->recorded) {
 		check_node_removal(s, node);
 		fake_remove_node(&s->fake, node);
-		s->removed_on_disk[node] = true;
 		sim_say(s, "%s is removed from the swarm", s->fake.nodes[node].name);
-		if (s->machine)
-			resched_node_removed(s->machine, s->fake.nodes[node].name, true);
 		return;
 	}
 	if (!s->control_up) {
@@ -372,14 +299,15 @@ static void do_release(struct sim *s, struct flight *f) {
 static void do_restore(struct sim *s, struct flight *f) {
 	int node = fake_node_index(&s->fake, f->effect->node);
 
+	if (!s->healed && rng_permille(&s->rng, 50)) {
+		overlay_says(f, &(struct overlay_result){.outcome = OVERLAY_NOT_DONE, .detail = "no manager of the swarm answers"});
+		return;
+	}
 	if (!fake_restore_node(&s->fake, node)) {
 		overlay_says(f, &(struct overlay_result){.outcome = OVERLAY_NOT_DONE,
 							 .detail = "somebody has taken the address of one of its containers"});
 		return;
 	}
-	s->removed_on_disk[node] = false;
-	if (s->machine)
-		resched_node_removed(s->machine, s->fake.nodes[node].name, false);
 }
 
 /* The swarm's managers are asked about addresses; else it is the engine or the agent. */
@@ -389,13 +317,13 @@ void act_refuse(struct flight *f) {
 	if (act_asks_swarm(f->effect->kind) || agents_handle(f->effect->kind) || f->effect->kind == EFFECT_RESTORE)
 		overlay_says(f, &(struct overlay_result){.outcome = OVERLAY_REFUSED, .detail = "server error"});
 	else
-		says(f, 500, "server error");
+		act_says(f, 500, "server error");
 }
 
 void act_perform(struct sim *s, struct flight *f) {
 	static void (*const kinds[])(struct sim *, struct flight *) = {
 		[EFFECT_INSPECT] = do_inspect,    [EFFECT_IMAGE] = do_image,
-		[EFFECT_CREATE] = do_create,      [EFFECT_START] = do_change,
+		[EFFECT_CREATE] = create_perform, [EFFECT_START] = do_change,
 		[EFFECT_RENAME] = do_change,      [EFFECT_POLICY] = do_change,
 		[EFFECT_DISCONNECT] = do_change,  [EFFECT_STOP] = do_change,
 		[EFFECT_REMOVE] = do_change,      [EFFECT_READY] = do_ready,

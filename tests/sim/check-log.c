@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A takeover as its lines tell it, and also one line. */
+/* A takeover as its lines tell it. */
 struct story {
 	char *takeover, *container, *from, *to, *detail;
-	const char *step, *outcome, *evidence;
-	const char *fenced; /* the evidence of its fence line */
-	bool begun, resumed;
+	char *step, *evidence;
+	bool begun, resumed, fenced; /* its fence line was there */
 };
 
 static void story_clear(struct story *o) {
@@ -21,15 +20,14 @@ static void story_clear(struct story *o) {
 	free(o->from);
 	free(o->to);
 	free(o->detail);
+	free(o->step);
+	free(o->evidence);
 }
 
 void check_log_clear(struct checks *c) {
 	for (int i = 0; i < c->n_stories; i++)
 		story_clear(&c->stories[i]);
-	for (int i = 0; i < c->n_pending; i++)
-		story_clear(&c->pending[i]);
 	free(c->stories);
-	free(c->pending);
 }
 
 static void add(struct story **list, int *n, struct story o) {
@@ -41,19 +39,6 @@ static void add(struct story **list, int *n, struct story o) {
 void check_log(struct sim *s, const struct resched_log *l) {
 	sim_say(s, "log: %s %s %s (%s) %s -> %s ip=%s %s", l->container, l->step, l->outcome, l->evidence ? l->evidence : "-",
 		l->from, l->to ? l->to : "?", l->ip ? l->ip : "-", l->detail ? l->detail : "");
-	if (s->acting_old || !*l->takeover || strcmp(l->step, "stale") == 0)
-		return; /* what becomes of copies later is not the takeover's end */
-	add(&s->checks->pending, &s->checks->n_pending,
-	    (struct story){
-		    .takeover = xstrdup(l->takeover),
-		    .container = xstrdup_null(l->container),
-		    .from = xstrdup_null(l->from),
-		    .to = xstrdup_null(l->to),
-		    .detail = xstrdup_null(l->detail),
-		    .step = l->step,
-		    .outcome = l->outcome,
-		    .evidence = l->evidence,
-	    });
 }
 
 static struct story *find(struct checks *c, const char *takeover) {
@@ -74,7 +59,9 @@ static bool may_follow(const char *end, const char *step) {
 	return strcmp(end, step) == 0 || (strcmp(end, "failed") == 0 && asked);
 }
 
-static void tell(struct sim *s, struct story *line) {
+void check_log_written(struct sim *s, const struct store_log_row *line) {
+	if (!line->takeover || strcmp(line->step, "stale") == 0)
+		return; /* what becomes of copies later is not the takeover's end */
 	struct story *o = find(s->checks, line->takeover);
 
 	if (o->step && is_end(o->step) && !may_follow(o->step, line->step))
@@ -82,34 +69,15 @@ static void tell(struct sim *s, struct story *line) {
 	if (strcmp(line->step, "done") == 0 && !o->fenced && !o->resumed)
 		sim_fail(s, INV_EVIDENCE, "the log of takeover %s says done, and never on what evidence", o->takeover);
 	o->begun |= strcmp(line->step, "plan") == 0;
-	o->resumed |= strcmp(line->step, "plan") == 0 && line->from && line->to && strcmp(line->from, line->to) == 0;
-	if (strcmp(line->step, "fence") == 0)
-		o->fenced = line->evidence;
-	o->step = line->step;
-	o->outcome = line->outcome;
-	o->evidence = line->evidence;
+	o->resumed |=
+		strcmp(line->step, "plan") == 0 && line->from_node && line->to_node && strcmp(line->from_node, line->to_node) == 0;
+	o->fenced |= strcmp(line->step, "fence") == 0 && line->evidence;
+	xstr_replace(&o->step, line->step);
+	xstr_replace(&o->evidence, line->evidence);
 	xstr_replace(&o->container, line->container);
-	xstr_replace(&o->from, line->from);
-	xstr_replace(&o->to, line->to);
+	xstr_replace(&o->from, line->from_node);
+	xstr_replace(&o->to, line->to_node);
 	xstr_replace(&o->detail, line->detail);
-}
-
-void check_log_written(struct sim *s, bool ok) {
-	struct checks *c = s->checks;
-
-	for (int i = 0; ok && !s->acting_old && i < c->n_pending; i++)
-		tell(s, &c->pending[i]);
-	if (ok)
-		check_log_lost(s);
-}
-
-void check_log_lost(struct sim *s) {
-	struct checks *c = s->checks;
-
-	for (int i = 0; !s->acting_old && i < c->n_pending; i++)
-		story_clear(&c->pending[i]);
-	if (!s->acting_old)
-		c->n_pending = 0;
 }
 
 static bool is_same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }

@@ -31,10 +31,9 @@ void check_pace_turn(struct sim *s, const struct takeover *t, struct seen_takeov
 void check_pace_nodes(struct sim *s); /* after every event */
 
 /* check-log.c: the log alone. */
-void check_log(struct sim *s, const struct resched_log *l); /* a line that is to be written with the present turn */
-void check_log_written(struct sim *s, bool ok);             /* or was lost with it: it is written again when it can be */
-void check_log_lost(struct sim *s);                         /* the manager has died before it was */
-void check_log_all(struct sim *s);                          /* in the end */
+void check_log(struct sim *s, const struct resched_log *l);           /* a line that is to be written with the present turn */
+void check_log_written(struct sim *s, const struct store_log_row *l); /* it is on disk */
+void check_log_all(struct sim *s);                                    /* in the end */
 
 /* check.c */
 void check_begin(struct sim *s);

@@ -40,8 +40,8 @@ struct checks {
 	struct check_tries orders[FAKE_NODES_MAX], cleaned[CLEANED_MAX]; /* by node; by container */
 
 	/* check-log.c */
-	struct story *stories, *pending;
-	int n_stories, n_pending;
+	struct story *stories;
+	int n_stories;
 };
 
 void check_log_clear(struct checks *c);

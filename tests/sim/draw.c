@@ -96,13 +96,14 @@ static void draw_container(struct sim *s, int number) {
 	snprintf(name, sizeof(name), "%s%d", number % 3 == 2 ? "plain" : "web", number);
 	struct fake_container *c = fake_add(&s->fake, sim_any_node(s), name);
 	snprintf(c->policy, sizeof(c->policy), "%s", policies[rng_below(&s->rng, 5)]);
-	snprintf(c->alias, sizeof(c->alias), "alias%d", number);
 	c->opted = number % 3 != 2;
 	c->fence = c->opted ? draw_fence(s) : EVIDENCE_NONE;
 	c->image = rng_below(&s->rng, FAKE_IMAGES);
 	s->fake.nodes[c->node].image[c->image] = true;
 	c->port = rng_permille(&s->rng, 200) ? (uint16_t)(8000 + number) : 0;
 	draw_nets(s, c, number);
+	if (fake_has_overlay(c)) /* the default bridge takes none */
+		snprintf(c->alias, sizeof(c->alias), "alias%d", number);
 	(void)fake_start(&s->fake, c, &why);
 	if (c->opted)
 		draw_truth(s, c);

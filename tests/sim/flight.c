@@ -10,12 +10,10 @@
 
 static void flight_free(struct flight *f) {
 	effect_free(f->effect);
-	for (size_t i = 0; i < f->result.n_nets; i++) {
-		free(f->nets[i].name);
-		free(f->nets[i].id);
-		free(f->nets[i].ip);
-		free(f->nets[i].mac);
-	}
+	world_nets_free(f->nets, f->seen.n_networks);
+	engine_container_clear(&f->seen);
+	spec_clear(&f->spec);
+	free(f->no_spec);
 	strs_clear(&f->vteps);
 	free(f->detail);
 	free(f);
@@ -159,6 +157,8 @@ static void answered(struct sim *s, const struct event *e) {
 	static const char *const names[] = {"ok", "refused", "not done", "unknown"};
 	sim_say(s, "  answer #%llu.%u %s: %s", (unsigned long long)f->effect->id, f->manager, effect_kind_name(f->effect->kind),
 		names[f->outcome]);
+	if (f->effect->kind == EFFECT_RESTORE && f->outcome == EFFECT_OK)
+		manager_node_restored(s, fake_node_index(&s->fake, f->effect->node));
 	hear(s, f);
 	manager_wake(s);
 	sweep(s);
@@ -235,6 +235,7 @@ void flight_send(struct sim *s, struct effect *e) {
 	f->sent = s->now;
 	f->next = s->flights;
 	s->flights = f;
+	act_prepare(s, f);
 	sim_say(s, "  send   #%llu.%u %s %s/%s %s", (unsigned long long)e->id, f->manager, effect_kind_name(e->kind),
 		e->node ? e->node : "-", e->container ? e->container : "-", e->name ? e->name : "");
 	if (!is_reachable(s, f) &&

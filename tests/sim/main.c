@@ -5,7 +5,10 @@
  *   sim --seed S [--without LIST] [--nodes N] [-v]
  *                                               one of them, without some of its faults (numbers) and containers (c and a
  *                                               number), on at most N nodes; -v tells it
+ *   sim --real-store DIR [--takeovers N]         one kind history against a real file: memory, and how fast a killed manager is
+ * back
  *   --brief                                     failures in one line each, nothing shrunk */
+#include "real.h"
 #include "runs.h"
 
 #include <getopt.h>
@@ -22,6 +25,8 @@ struct options {
 	int jobs;
 	bool one, brief, verbose;
 	const char *regressions;
+	const char *real; /* the folder of --real-store */
+	unsigned long takeovers;
 	struct variant variant;
 };
 
@@ -167,6 +172,8 @@ static void parse(int argc, char **argv, struct options *o) {
 		{"brief", no_argument, NULL, 'b'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"regressions", required_argument, NULL, 'r'},
+		{"real-store", required_argument, NULL, 'R'},
+		{"takeovers", required_argument, NULL, 't'},
 		{0},
 	};
 	int c;
@@ -200,6 +207,12 @@ static void parse(int argc, char **argv, struct options *o) {
 		case 'v':
 			o->verbose = true;
 			break;
+		case 'R':
+			o->real = optarg;
+			break;
+		case 't':
+			o->takeovers = number(optarg);
+			break;
 		default:
 			exit(64);
 		}
@@ -209,10 +222,12 @@ static void parse(int argc, char **argv, struct options *o) {
 }
 
 int main(int argc, char **argv) {
-	struct options o = {.n = 2000, .first = 1, .jobs = (int)sysconf(_SC_NPROCESSORS_ONLN)};
+	struct options o = {.n = 2000, .takeovers = 2000, .first = 1, .jobs = (int)sysconf(_SC_NPROCESSORS_ONLN)};
 	unsigned long passed = 0, failed = 0;
 
 	parse(argc, argv, &o);
+	if (o.real)
+		return !real_run(o.real, (unsigned)o.takeovers);
 	if (o.one)
 		return run_one(&o);
 	if (o.regressions)

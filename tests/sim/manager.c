@@ -1,9 +1,11 @@
-/* The daemon's part, as src/daemon does it: heartbeats to verdicts, events and lists to the machine, its turn, one commit for it,
- * and only then its effects. A manager that crashes takes nothing along but what is on disk. */
+/* A manager: heird's own parts (detector, brake, translation, memory, journal, restore, the machine), and in between what heird
+ * does with timers and sockets. One that crashes takes nothing along but what is on disk. */
 #include "sim.h"
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "daemon/restore.h"
+#include "daemon/translate.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -89,43 +91,21 @@ static void heartbeat(struct sim *s, const struct event *e) {
 
 /* ---- looking at containers ---- */
 
-static void add_world_nets(const struct sim *s, struct world_container *w, const struct fake_container *c) {
-	w->nets = xnew_n(struct world_net, FAKE_NETS + 1);
-	for (int k = 0; k < FAKE_NETS; k++) {
-		if (!*c->ip[k] || !c->connected[k])
-			continue;
-		w->nets[w->n_nets++] = (struct world_net){
-			.name = xstrdup(fake_net_name(k)),
-			.id = xstrdup(fake_net_id(k)),
-			.ip = c->running ? xstrdup(c->ip[k]) : NULL,
-			.mac = c->running ? xstrdup(c->mac[k]) : NULL,
-			.kind = s->fake.kind,
-		};
-	}
-	if (!fake_has_overlay(c))
-		w->nets[w->n_nets++] = (struct world_net){.name = xstrdup("bridge"), .kind = NET_LOCAL};
+static enum net_kind net_kind(void *ctx, const char *id, const char *name) {
+	const struct sim *s = ctx;
+	(void)id;
+	return strcmp(name, "bridge") == 0 ? NET_LOCAL : s->fake.kind;
 }
 
-static struct world_container *translate(const struct sim *s, const struct fake_container *c) {
-	struct world_container *w = world_container_new(s->fake.nodes[c->node].name, c->id);
+static struct world_container *translate(struct sim *s, const char *node, const json_t *inspect) {
+	struct engine_container c CLEANUP_ENGINE_CONTAINER = {0};
+	struct err err;
 
-	w->name = xstrdup(c->name);
-	w->image = xstrdup(fake_image_name(c->image));
-	w->image_id = xstrdup(fake_image_id(c->image));
-	w->restart_policy = xstrdup(c->policy);
-	w->workload = *c->workload ? xstrdup(c->workload) : NULL;
-	w->takeover = *c->takeover ? xstrdup(c->takeover) : NULL;
-	w->generation = c->generation;
-	w->policy.move = c->opted;
-	w->policy.fence = c->fence;
-	w->running = c->running;
-	w->started = c->started;
-	add_world_nets(s, w, c);
-	if (c->port) {
-		w->ports = xnew(struct world_port);
-		w->ports[w->n_ports++] = (struct world_port){.host_ip = xstrdup(""), .proto = "tcp", .port = c->port};
+	if (engine_container_parse(inspect, &c, &err) < 0) {
+		fprintf(stderr, "a container cannot be read: %s\n", err.msg);
+		abort();
 	}
-	return w;
+	return translate_container(FAKE_CLUSTER, node, &c, inspect, net_kind, s);
 }
 
 static void say_seen(const struct sim *s, const struct world_container *w, const char *how) {
@@ -133,15 +113,15 @@ static void say_seen(const struct sim *s, const struct world_container *w, const
 		w->n_nets ? " " : "", w->n_nets ? w->nets[0].name : "", w->n_nets && w->nets[0].ip ? w->nets[0].ip : "");
 }
 
-static void container_seen(struct sim *s, struct world_container *w) {
-	say_seen(s, w, "seen");
-	bool kept = w->policy.move || w->workload;
-	char *key = xstrdup(w->key);
+static void container_seen(struct sim *s, const struct fake_container *c, const json_t *inspect) {
+	const char *node = s->fake.nodes[c->node].name;
+	struct world_container *w = translate(s, node, inspect);
 
+	say_seen(s, w, "seen");
 	resched_container(s->machine, s->now, w);
+	const struct world_container *kept = world_container(resched_world(s->machine), node, c->id);
 	if (kept)
-		strs_add_new(&s->memory_dirty, key);
-	free(key);
+		memory_keep(s->memory, kept, inspect);
 	manager_wake(s);
 }
 
@@ -150,11 +130,7 @@ static void container_gone(struct sim *s, const struct fake_container *c) {
 
 	sim_say(s, "  seen %s/%s is gone", node, c->id);
 	resched_container_gone(s->machine, node, c->id);
-	if (!resched_needs_memory(s->machine, node, c->id)) {
-		char *key = xasprintf("%s/%s", node, c->id);
-		strs_add_new(&s->memory_gone, key);
-		free(key);
-	}
+	memory_gone(s->memory, node, c->id);
 	manager_wake(s);
 }
 
@@ -196,10 +172,11 @@ static void looked(struct sim *s, const struct event *e) {
 	assert(l);
 	was = *l;
 	*l = o->looks[--o->n_looks];
-	if (was.seen)
-		container_seen(s, was.seen);
+	if (was.inspect)
+		container_seen(s, c, was.inspect);
 	else if (was.gone)
 		container_gone(s, c);
+	json_decref(was.inspect);
 	if (was.again)
 		look(s, e->a);
 	if (o->listed && !o->n_looks)
@@ -213,7 +190,7 @@ static void engine_looks(struct sim *s, const struct event *e) {
 
 	assert(l);
 	l->taken = true;
-	l->seen = answers && c->exists ? translate(s, c) : NULL;
+	l->inspect = answers && c->exists ? inspect_container(s, c) : NULL;
 	l->gone = answers && !c->exists;
 	sim_at(s, sim_ms(s, 1, rng_permille(&s->rng, 30) ? 1000 : 30), s->manager, looked, e->a, 0, NULL);
 }
@@ -248,7 +225,7 @@ static void listed(struct sim *s, const struct event *e) {
 			manager_refresh(s, e->a);
 		return;
 	}
-	struct node_facts f = {.version = xstrdup("20.10.24"), .engine_id = xasprintf("id-%s", name), .api = 41};
+	struct node_facts f = {.version = xstrdup("20.10.24"), .engine_id = xasprintf("id-%s", name), .api = manager_api(s)};
 	char vtep[16];
 	agents_vtep(e->a, vtep);
 	f.vtep = xstrdup(vtep);
@@ -305,102 +282,67 @@ static void on_deadline(struct sim *s, const struct event *e) {
 	}
 }
 
-static void write_takeover(void *ctx, const struct takeover *t) {
+/* Killed between two effects of one commit: the rest are never sent. */
+static void perform(void *ctx, struct effect *e) {
 	struct sim *s = ctx;
-	disk_put_takeover(&s->batch, disk_copy_takeover(t));
-}
 
-static void write_workload(void *ctx, const struct workload *w) {
-	struct sim *s = ctx;
-	disk_put_workload(&s->batch, disk_copy_workload(w));
-}
-
-static void write_memory(struct sim *s) {
-	for (const struct world_container *c = resched_world(s->machine)->containers; c; c = c->hh.next)
-		if (strs_has(&s->memory_dirty, c->key))
-			disk_put_memory(&s->batch, disk_copy_container(resched_memory(s->machine, c->node, c->id)));
-	strs_clear(&s->memory_dirty);
-}
-
-static void store_again(struct sim *s, const struct event *e) {
-	(void)e;
-	s->store_bad = false;
-	resched_store(s->machine, true, NULL);
-	resched_mark_dirty(s->machine);
-	manager_wake(s);
-}
-
-static void commit_failed(struct sim *s) {
-	check_log_written(s, false);
-	s->commits_to_fail--;
-	sim_say(s, "commit failed");
-	for (size_t i = 0; i < s->batch.n_memory; i++)
-		strs_add_new(&s->memory_dirty, s->batch.memory[i]->key);
-	disk_clear(&s->batch);
-	for (size_t i = 0; i < s->n_batch_effects; i++) {
-		const struct effect_result no = {.outcome = EFFECT_NOT_DONE, .detail = "the store cannot be written"};
-		resched_result(s->machine, s->now, s->batch_effects[i]->id, &no);
-		effect_free(s->batch_effects[i]);
-	}
-	s->n_batch_effects = 0;
-	s->store_bad = true;
-	resched_store(s->machine, false, "disk full");
-	manager_wake(s);
-	sim_at(s, sim_ms(s, 200, 3000), s->manager, store_again, 0, 0, NULL);
-}
-
-static void committed(struct sim *s, const struct event *e) {
-	(void)e;
-	s->committing = false;
-	manager_wake(s);
-	if (s->commits_to_fail > 0) {
-		commit_failed(s);
+	if (s->dying) {
+		effect_free(e);
 		return;
 	}
-	check_commit(s);
-	check_log_written(s, true);
-	disk_apply(&s->disk, &s->batch);
-	for (size_t i = 0; i < s->batch_forgotten.n; i++)
-		disk_forget_workload(&s->disk, s->batch_forgotten.v[i]);
-	strs_clear(&s->batch_forgotten);
-	for (size_t i = 0; i < s->memory_gone.n; i++)
-		disk_forget_memory(&s->disk, s->memory_gone.v[i]);
-	strs_clear(&s->memory_gone);
-	size_t n = s->n_batch_effects;
-	s->n_batch_effects = 0;
-	for (size_t i = 0; i < n; i++)
-		flight_send(s, s->batch_effects[i]);
+	if (s->real)
+		real_performed(s, e);
+	flight_send(s, e);
+	if (s->healed || !rng_permille(&s->rng, 2))
+		return;
+	coverage_fault("crash between effects");
+	s->dying = true;
 }
 
-/* As heird does: what no workload needs any more is deleted, unless the container is there. */
-static void drop_memory(struct sim *s, const char *key) {
-	const char *id = strchr(key, '/') + 1;
-	char *node = xstrndup(key, (size_t)(id - 1 - key));
+static void not_done(void *ctx, const struct effect *e, const char *why) {
+	struct sim *s = ctx;
+	const struct effect_result no = {.outcome = EFFECT_NOT_DONE, .detail = why};
 
-	if (!world_container(resched_world(s->machine), node, id) && !resched_needs_memory(s->machine, node, id))
-		strs_add_new(&s->memory_gone, key);
-	free(node);
+	sim_say(s, "  never sent: #%llu.%u %s", (unsigned long long)e->id, s->manager, effect_kind_name(e->kind));
+	coverage_effect(e->kind, EFFECT_NOT_DONE);
+	resched_result(s->machine, s->now, e->id, &no);
+	manager_wake(s);
 }
 
-static void take_output(struct sim *s) {
-	struct resched_output out;
+static void wake(void *ctx) { manager_wake(ctx); }
 
-	resched_take_output(s->machine, &out);
-	for (size_t i = 0; i < out.n_logs; i++)
-		check_log(s, &out.logs[i]);
-	for (size_t i = 0; i < out.forgotten.n; i++)
-		strs_add_new(&s->batch_forgotten, out.forgotten.v[i]);
-	for (size_t i = 0; i < out.unneeded.n; i++)
-		drop_memory(s, out.unneeded.v[i]);
-	for (size_t i = 0; i < out.settled.n; i++)
-		strs_add_new(&s->memory_dirty, out.settled.v[i]);
-	free(s->batch_effects);
-	s->batch_effects = TAKE_PTR(out.effects);
-	s->n_batch_effects = out.n_effects;
-	out.n_effects = 0;
-	for (size_t i = 0; i < s->n_batch_effects; i++)
-		check_effect(s, s->batch_effects[i]);
-	resched_output_clear(&out);
+static void takeover_written(void *ctx, const struct takeover *t) {
+	(void)ctx;
+	(void)t;
+}
+
+static void lines_written(void *ctx) {
+	const struct sim *s = ctx;
+
+	if (s->disk)
+		sim_say(s, "%zu lines of the log are on disk", disk_lines(s->disk));
+}
+
+static void retry(struct sim *s, const struct event *e) {
+	(void)e;
+	journal_retry(s->journal);
+}
+
+static void failing(void *ctx, bool first, const struct err *err) {
+	struct sim *s = ctx;
+
+	sim_say(s, "the store %s: %s", first ? "fails" : "still fails", err->msg);
+	sim_at(s, span_sec(2), s->manager, retry, 0, 0, NULL);
+}
+
+static void works(void *ctx) { sim_say(ctx, "the store works again"); }
+
+static void take_output(struct sim *s, struct resched_output *out) {
+	resched_take_output(s->machine, out);
+	for (size_t i = 0; i < out->n_logs; i++)
+		check_log(s, &out->logs[i]);
+	for (size_t i = 0; i < out->n_effects; i++)
+		check_effect(s, out->effects[i]);
 }
 
 static void note_deadline(struct sim *s) {
@@ -414,62 +356,119 @@ static void note_deadline(struct sim *s) {
 }
 
 void manager_turn(struct sim *s) {
-	if (!s->machine || !s->turn_wanted || s->committing || *s->failure)
+	const struct wall wall = sim_wall(s);
+	struct resched_output out;
+
+	if (s->dying)
+		manager_crash(s);
+	if (!s->machine || !s->turn_wanted || *s->failure)
 		return;
 	s->turn_wanted = false;
-	resched_turn(s->machine, s->now, sim_wall(s));
-	check_turn(s);
-	take_output(s);
-	write_memory(s);
-	resched_each_dirty(s->machine, write_takeover, write_workload, s);
+	resched_turn(s->machine, s->now, wall);
+	if (!s->real) /* which has too many takeovers to look at each of them after each turn */
+		check_turn(s);
+	take_output(s, &out);
 	note_deadline(s);
-	if (!s->n_batch_effects && !s->batch.n_takeovers && !s->batch.n_workloads && !s->batch.n_memory && !s->batch_forgotten.n &&
-	    !s->memory_gone.n)
-		return;
-	s->committing = true;
-	sim_at(s, sim_ms(s, 1, rng_permille(&s->rng, 30) ? 400 : 5), s->manager, committed, 0, 0, NULL);
-	if (!s->healed && rng_permille(&s->rng, 4)) {
-		coverage_fault("crash at a commit");
-		if (rng_permille(&s->rng, 500)) { /* it was written, and nothing of it was done */
-			struct event e = {0};
-			size_t n = s->n_batch_effects;
-			s->n_batch_effects = 0;
-			for (size_t i = 0; i < n; i++)
-				effect_free(s->batch_effects[i]);
-			committed(s, &e);
-		}
-		manager_crash(s);
-	}
+	journal_turn(s->journal, &out, wall);
+	if (s->real)
+		real_wait(s);
 }
 
 /* ---- the manager's life ---- */
 
+/* Below 1.44 a MAC of its own can be asked for in one network only. */
+int manager_api(const struct sim *s) {
+	for (int i = 0; i < s->fake.n_containers; i++) {
+		const struct fake_container *c = s->fake.containers[i];
+		unsigned ip = 0, mac = 0;
+		if (sscanf(c->ip[1], "10.21.0.%u", &ip) == 1 && sscanf(c->mac[1], "02:42:0a:15:00:%x", &mac) == 1 && ip != mac)
+			return 45;
+	}
+	return 41;
+}
+
+void manager_remove_node(struct sim *s, int node) {
+	const char *name = s->fake.nodes[node].name;
+
+	disk_put(s->disk, STORE_NODE, name, "{}");
+	resched_node_removed(s->machine, name, true);
+}
+
+void manager_node_restored(struct sim *s, int node) {
+	const char *name = s->fake.nodes[node].name;
+
+	journal_delete(s->journal, STORE_NODE, name);
+	resched_node_removed(s->machine, name, false);
+}
+
+static bool is_configured(void *ctx, const char *node, const char **ret_vtep) {
+	const struct sim *s = ctx;
+	(void)ret_vtep;
+	return fake_node_index(&s->fake, node) >= 0;
+}
+
+static int node_record(void *ctx, const char *key, const char *text, struct err *err) {
+	struct sim *s = ctx;
+	(void)text;
+	(void)err;
+	resched_node_removed(s->machine, key, true);
+	return 0;
+}
+
+static void resumed(void *ctx, const struct takeover *t) {
+	sim_say(ctx, "  takeover %s of %s goes on at %s", t->id + 12, t->container, takeover_row_name(t->row));
+}
+
+static void unused(void *ctx, const char *node, const char *container) {
+	sim_fail(ctx, INV_SIMULATOR, "%s on %s is remembered, and there is no such node", container, node);
+}
+
 static void restore(struct sim *s) {
-	for (int i = 0; i < s->fake.n_nodes; i++) {
+	const struct restore r = {
+		.store = s->store,
+		.machine = s->machine,
+		.memory = s->memory,
+		.cluster = FAKE_CLUSTER,
+		.now = s->now,
+		.node = is_configured,
+		.node_record = node_record,
+		.resumed = resumed,
+		.unused = unused,
+		.ctx = s,
+	};
+	struct err err;
+
+	for (int i = 0; i < s->fake.n_nodes; i++)
 		resched_add_node(s->machine, s->fake.nodes[i].name, !(i == 0 && s->first_is_local));
-		if (s->removed_on_disk[i])
-			resched_node_removed(s->machine, s->fake.nodes[i].name, true);
-	}
-	for (size_t i = 0; i < s->disk.n_memory; i++) {
-		char vtep[16];
-		agents_vtep(fake_node_index(&s->fake, s->disk.memory[i]->node), vtep);
-		resched_node_vtep(s->machine, s->disk.memory[i]->node, vtep);
-	}
-	for (size_t i = 0; i < s->disk.n_workloads; i++)
-		resched_restore_workload(s->machine, disk_copy_workload(s->disk.workloads[i]));
-	for (size_t i = 0; i < s->disk.n_takeovers; i++)
-		resched_restore_takeover(s->machine, disk_copy_takeover(s->disk.takeovers[i]));
-	for (size_t i = 0; i < s->disk.n_memory; i++)
-		say_seen(s, s->disk.memory[i], "remembered");
-	for (size_t i = 0; i < s->disk.n_memory; i++)
-		resched_container(s->machine, s->now, disk_copy_container(s->disk.memory[i]));
+	if (restore_machine(&r, &err) < 0)
+		sim_fail(s, INV_SIMULATOR, "what was written cannot be read back: %s", err.msg);
+	for (const struct world_container *c = resched_world(s->machine)->containers; c; c = c->hh.next)
+		say_seen(s, c, "remembered");
+}
+
+static void make_manager(struct sim *s) {
+	const struct journal_handler handler = {.perform = perform,
+						.not_done = not_done,
+						.wake = wake,
+						.takeover_written = takeover_written,
+						.lines_written = lines_written,
+						.failing = failing,
+						.works = works,
+						.ctx = s};
+
+	if (!s->disk && !s->real)
+		s->disk = disk_new(s);
+	s->store = s->real ? real_open(s) : disk_open(s->disk);
+	s->machine = resched_new(&s->settings);
+	s->memory = memory_new(s->machine);
+	s->journal = journal_new(s->machine, s->memory, s->store, &handler);
+	s->deadline = MONO_NEVER;
+	s->storm = (struct storm){0};
 }
 
 void manager_start(struct sim *s) {
 	s->manager++;
-	s->machine = resched_new(&s->settings);
-	s->deadline = MONO_NEVER;
-	s->storm = (struct storm){0};
+	make_manager(s);
 	restore(s);
 	for (int i = 0; i < s->fake.n_nodes; i++)
 		detector_init(&s->detectors[i], &s->detector_settings);
@@ -483,18 +482,22 @@ void manager_start(struct sim *s) {
 	sim_say(s, "manager %u starts", s->manager);
 }
 
-static void drop_batch(struct sim *s) {
-	disk_clear(&s->batch);
-	for (size_t i = 0; i < s->n_batch_effects; i++)
-		effect_free(s->batch_effects[i]);
-	s->n_batch_effects = 0;
-	strs_clear(&s->batch_forgotten);
-	strs_clear(&s->memory_dirty);
-	strs_clear(&s->memory_gone);
+void manager_drop(struct sim *s) {
+	if (!s->machine)
+		return;
 	for (int i = 0; i < s->fake.n_nodes; i++)
 		for (int k = 0; k < s->observers[i].n_looks; k++)
-			world_container_free(s->observers[i].looks[k].seen);
+			json_decref(s->observers[i].looks[k].inspect);
 	memset(s->observers, 0, sizeof(s->observers));
+	journal_free(s->journal);
+	memory_free(s->memory);
+	resched_free(s->machine);
+	store_close(s->store);
+	s->journal = NULL;
+	s->memory = NULL;
+	s->machine = NULL;
+	s->store = NULL;
+	s->turn_wanted = s->dying = false;
 }
 
 static void start_again(struct sim *s, const struct event *e) {
@@ -505,23 +508,11 @@ static void start_again(struct sim *s, const struct event *e) {
 
 void manager_crash(struct sim *s) {
 	sim_say(s, "manager %u crashes", s->manager);
-	check_log_lost(s);
-	drop_batch(s);
-	resched_free(s->machine);
-	s->machine = NULL;
-	s->committing = s->store_bad = s->turn_wanted = false;
+	manager_drop(s);
 	sim_at(s, sim_ms(s, 50, rng_permille(&s->rng, 300) ? 20000 : 1000), 0, start_again, 0, 0, NULL);
-}
-
-void manager_drop(struct sim *s) {
-	drop_batch(s);
-	free(s->batch_effects);
-	s->batch_effects = NULL;
-	resched_free(s->machine);
-	s->machine = NULL;
 }
 
 void manager_free(struct sim *s) {
 	manager_drop(s);
-	disk_clear(&s->disk);
+	disk_free(s->disk);
 }

@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,14 +19,11 @@ struct life {
 	struct detector detectors[FAKE_NODES_MAX];
 	struct storm storm;
 	struct observer observers[FAKE_NODES_MAX];
-	bool turn_wanted, committing, store_bad;
-	int commits_to_fail;
+	bool turn_wanted, dying;
 	struct mono deadline;
-	struct disk batch;
-	struct strs batch_forgotten;
-	struct effect **batch_effects;
-	size_t n_batch_effects;
-	struct strs memory_dirty, memory_gone;
+	struct store *store;
+	struct memory *memory;
+	struct journal *journal;
 	struct mono goes_on;
 };
 
@@ -43,16 +39,11 @@ static void swap_lives(struct sim *s, struct life *l) {
 	SWAP(s->manager, l->manager);
 	SWAP(s->storm, l->storm);
 	SWAP(s->turn_wanted, l->turn_wanted);
-	SWAP(s->committing, l->committing);
-	SWAP(s->store_bad, l->store_bad);
-	SWAP(s->commits_to_fail, l->commits_to_fail);
+	SWAP(s->dying, l->dying);
 	SWAP(s->deadline, l->deadline);
-	SWAP(s->batch, l->batch);
-	SWAP(s->batch_forgotten, l->batch_forgotten);
-	SWAP(s->batch_effects, l->batch_effects);
-	SWAP(s->n_batch_effects, l->n_batch_effects);
-	SWAP(s->memory_dirty, l->memory_dirty);
-	SWAP(s->memory_gone, l->memory_gone);
+	SWAP(s->store, l->store);
+	SWAP(s->memory, l->memory);
+	SWAP(s->journal, l->journal);
 	for (int i = 0; i < FAKE_NODES_MAX; i++) {
 		SWAP(s->detectors[i], l->detectors[i]);
 		SWAP(s->observers[i], l->observers[i]);
@@ -72,12 +63,11 @@ void old_pause(struct sim *s) {
 	unsigned manager = s->manager;
 
 	sim_say(s, "FAULT manager %u is paused, and another one follows", manager);
-	check_log_lost(s);
+	disk_fence(s->disk);
 	swap_lives(s, l);
 	s->manager = manager; /* the next one counts on from here */
 	s->old = l;
 	l->goes_on = mono_add(s->now, sim_ms(s, 500, rng_permille(&s->rng, 300) ? 60000 : 8000));
-	l->commits_to_fail = INT_MAX;
 	sim_at(s, sim_ms(s, 50, 2000), 0, follow, 0, 0, NULL);
 }
 

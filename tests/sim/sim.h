@@ -12,10 +12,14 @@
 #include "disk.h"
 #include "fake.h"
 #include "kernel.h"
+#include "real.h"
 #include "rng.h"
 
 #include "agent/identity.h"
 #include "agent/sequence.h"
+#include "daemon/journal.h"
+#include "engine/container.h"
+#include "engine/spec.h"
 #include "health/storm.h"
 #include "resched/resched.h"
 
@@ -111,8 +115,12 @@ struct flight {
 	bool late;            /* it was delivered: it happens whether the manager still hears of it or not */
 	enum effect_outcome outcome;
 	struct effect_result result;
-	char container[16], name[80], workload[64], takeover[ID_TEXT_MAX], image_ref[32];
-	struct world_net nets[FAKE_NETS + 1];
+	char container[16], image_ref[80]; /* CREATE, IMAGE */
+	struct spec spec;                  /* CREATE: what is asked for, made when it was */
+	char *no_spec;                     /* or why not */
+	bool recorded;                     /* RELEASE: the node may be taken out of its swarm */
+	struct engine_container seen;      /* INSPECT */
+	struct world_net *nets;
 	struct strs vteps;
 	char *detail;
 	struct flight *next;
@@ -143,7 +151,7 @@ struct look {
 	int container;
 	bool again;
 	bool taken, gone; /* the engine has answered: what it said is on its way */
-	struct world_container *seen;
+	json_t *inspect;
 };
 
 struct observer {
@@ -180,15 +188,14 @@ struct sim {
 	struct detector detectors[FAKE_NODES_MAX];
 	struct storm storm;
 	struct observer observers[FAKE_NODES_MAX];
-	bool turn_wanted, committing, store_bad;
+	bool turn_wanted, dying;
 	int commits_to_fail;
 	struct mono deadline;
-	struct disk disk, batch;
-	struct strs batch_forgotten;
-	struct effect **batch_effects;
-	size_t n_batch_effects;
-	struct strs memory_dirty, memory_gone;
-	bool removed_on_disk[FAKE_NODES_MAX];
+	struct disk *disk; /* outlives it */
+	struct store *store;
+	struct memory *memory;
+	struct journal *journal;
+	struct real *real; /* NULL: everything is virtual */
 	unsigned next_takeover;
 
 	bool control_up, control_missing; /* the swarm's control socket */
@@ -200,6 +207,8 @@ struct sim {
 	int same_time;                    /* events of this very moment so far */
 	int n_faults, n_drawn;            /* faults and containers of the seed, left out or not */
 	struct flight *flights;
+	struct inspection *inspections; /* by container */
+	int n_inspections;
 
 	struct truth truths[16];
 	int n_truths;
@@ -214,6 +223,8 @@ void sim_at(struct sim *s, struct span in, unsigned manager, void (*fn)(struct s
 	    void *data);
 void sim_say(const struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, enum invariant i, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Everything that happens up to that moment. */
+void sim_until(struct sim *s, struct mono until);
 struct span sim_ms(struct sim *s, int from, int to);
 int sim_any_node(struct sim *s);
 struct wall sim_wall(const struct sim *s);                                    /* as the manager's clock has it */
@@ -223,11 +234,6 @@ void sim_run(uint64_t seed, const struct variant *variant, bool verbose, struct 
 
 /* ---- draw.c ---- */
 void draw_history(struct sim *s);
-
-/* ---- act.c ---- */
-void act_perform(struct sim *s, struct flight *f);
-void act_refuse(struct flight *f);          /* a definite no, for no reason of its own */
-bool act_asks_swarm(enum effect_kind kind); /* and no engine */
 
 /* ---- old.c: a manager that does not know that it is one ---- */
 void old_pause(struct sim *s);                                           /* the present one; another one starts */
@@ -244,7 +250,11 @@ void manager_turn(struct sim *s);                  /* when one is wanted */
 void manager_notice(struct sim *s, int container); /* its engine tells of it */
 void manager_refresh(struct sim *s, int node);
 void manager_brake(struct sim *s);
-void manager_drop(struct sim *s); /* all that it has but the disk */
+void manager_drop(struct sim *s);     /* all that it has but the disk */
+int manager_api(const struct sim *s); /* what its engines speak */
+/* The node's place in the swarm is taken from it, by the manager that lives; the record of it is on disk. */
+void manager_remove_node(struct sim *s, int node);
+void manager_node_restored(struct sim *s, int node);
 void manager_free(struct sim *s);
 
 /* ---- flight.c ---- */
@@ -255,6 +265,25 @@ bool flight_is_pending(const struct flight *f); /* unanswered, or it may still t
 /* ---- keyvalue.c: what a key/value network lets go of ---- */
 void keyvalue_ready(struct sim *s, struct flight *f);
 void keyvalue_release(struct sim *s, struct flight *f);
+
+/* ---- inspect.c ---- */
+json_t *inspect_container(struct sim *s, const struct fake_container *c); /* a new reference */
+void inspect_free(struct sim *s);
+
+/* ---- act.c ---- */
+void act_prepare(struct sim *s, struct flight *f); /* what the manager makes of it before it sends it */
+void act_perform(struct sim *s, struct flight *f);
+/* The result, but for what only its kind answers with. */
+void act_take(struct flight *f, const struct effect_result *means);
+/* An engine's answer in its own words: what it means is heird's to say. */
+void act_says(struct flight *f, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void act_refuse(struct flight *f);          /* a definite no, for no reason of its own */
+bool act_asks_swarm(enum effect_kind kind); /* and no engine */
+
+/* ---- create.c ---- */
+void create_prepare(struct sim *s, struct flight *f);
+void create_perform(struct sim *s, struct flight *f);
+int create_image(const char *ref); /* by name or ID; -1 */
 
 /* ---- agents.c ---- */
 bool agents_handle(enum effect_kind k);
