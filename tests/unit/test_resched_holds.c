@@ -151,6 +151,27 @@ static void nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead(v
 	ok(rig, EFFECT_READY, NULL);
 }
 
+/* Takeovers come back in the order of the wall clock: one that was set back puts a closed one behind the open one. */
+static void an_open_takeover_stays_the_only_one_when_the_clock_was_set_back(void **state) {
+	struct rig *rig = begin(state);
+	unsigned open = 0;
+
+	die(rig, "h1");
+	ok(rig, EFFECT_CREATE, "h2");
+	restart(rig);
+	struct takeover *closed = takeover_new(web(rig)->id, "web");
+	memcpy(closed->id, "ffffffffffffffff", sizeof(closed->id));
+	closed->from = xstrdup("h1");
+	closed->state = TAKEOVER_FAILED;
+	resched_restore_takeover(rig->r, closed);
+	h1_is_dead_and_the_others_answer(rig);
+	for (const struct takeover *t = resched_takeovers(rig->r); t; t = t->hh.next)
+		open += !takeover_is_over(t->state);
+	assert_int_equal(open, 1);
+	assert_int_equal(rig->n_asked, 1);
+	assert_int_equal(rig->asked[0]->kind, EFFECT_READY);
+}
+
 static void a_node_that_died_while_the_manager_was_stopped_is_taken_over(void **state) {
 	struct rig *rig = begin(state);
 
@@ -339,6 +360,7 @@ int main(void) {
 		T(a_copied_label_is_no_newer_generation),
 		T(what_is_under_way_takes_nothing_from_a_newer_generation),
 		T(nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead),
+		T(an_open_takeover_stays_the_only_one_when_the_clock_was_set_back),
 		T(a_node_that_died_while_the_manager_was_stopped_is_taken_over),
 		T(the_brake_holds_what_has_not_begun_and_what_is_not_released),
 		T(a_store_that_cannot_be_written_stops_everything),
