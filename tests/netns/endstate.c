@@ -207,6 +207,14 @@ static json_t *events_of(const char *host, double since) {
 	return lines_of(text);
 }
 
+/* A manager's word; what it says of their health is late. */
+static json_t *members(void) {
+	if (overlay_is_kv())
+		return json_null();
+	char *text CLEANUP_FREE = lab("docker h2 node ls --format '{{.Hostname}} {{.Availability}} {{.ManagerStatus}}' | sort");
+	return lines_of(text);
+}
+
 /* ---- kernels ---- */
 
 /* For the address that moved, what was set, not what was learned from frames: those rows come and go. A host that is cut off goes
@@ -279,8 +287,7 @@ static json_t *ledger(void) {
 
 static json_t *node_of(const char *host) {
 	json_t *j CLEANUP_JSON = heir("node inspect %s", host);
-	return only(j,
-		    "state agent stale swarm.removed swarm.availability swarm.manager agent_detail.quarantine agent_detail.wrong");
+	return only(j, "state agent stale swarm.removed swarm.manager agent_detail.quarantine agent_detail.wrong");
 }
 
 /* The reassignment log, without its times. What was done to a stale copy is not in it: an engine's event can be quicker than its
@@ -329,6 +336,7 @@ json_t *endstate_read(const struct web *first, double since) {
 	json_object_set_new(all, "takeovers", takeovers(&s));
 	json_object_set_new(all, "ledger", ledger());
 	json_object_set_new(all, "log", log_of());
+	json_object_set_new(all, "members", members());
 	read_hosts(all, &s, since);
 	json_t *result = renamed(all, &s);
 	names_clear(&s);
