@@ -1,4 +1,4 @@
-# heir. One word for each thing: make, make check, asan, fuzz, sim, layers, format, tidy, bench, install. V=1 shows the commands.
+# heir. One word for each thing: make, make check, asan, fuzz, sim, model, layers, format, tidy, bench, install. V=1 shows the commands.
 B ?= build
 CC ?= gcc
 PREFIX ?= /usr/local
@@ -103,6 +103,10 @@ $(B)/tests/netns/lossy: $(B)/obj/tests/netns/lossy.o
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 netns-tests: $(NETNS) $(TEST_HEIRD) $(B)/tests/netns/lossy
 
+# The protocol's model, searched through by spin: docs/protocol.md. MODEL=--all searches further.
+model:
+	$(Q)tests/model/run $(MODEL)
+
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan:
 	$(Q)$(MAKE) B=$(B)/asan CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" SEEDS=$(SEEDS) check
@@ -153,6 +157,6 @@ install: all
 clean:
 	rm -rf $(B)/obj $(B)/tests $(B)/asan $(B)/fuzzing $(LIB) $(PROGRAMS)
 
-.PHONY: all check unit sim sim-store netns-tests asan fuzz fuzz-run layers format reformat tidy bench bench-programs install clean
+.PHONY: all check unit sim sim-store model netns-tests asan fuzz fuzz-run layers format reformat tidy bench bench-programs install clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -175,7 +175,7 @@ inline manager_dies() {
 	returning[A] = 0; returning[B] = 0;
 	quarantined[A] = 0; quarantined[B] = 0;
 	taken = 0;
-	a_state = 0; a_known = 0; a_open = 0; a_drops = 0; a_ordered = 0;
+	a_state = 0; a_known = 0; a_open = 0; a_unaware = 0; a_obeyed = 0; a_drops = 0; a_sure = 0;
 	told = 0; tell_tries = 0;
 #ifdef BROKEN_NO_JOURNAL
 	restore();

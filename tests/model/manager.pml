@@ -176,12 +176,17 @@ inline walk_undo_result() {
 
 /* ---- evidence: walk-fence.c, agents.c ---- */
 
-/* keeps_quarantine: it drops it, and no order that is out says otherwise. */
-#define no_order_out (!q_sent && !a_open)
+/* keeps_quarantine: it drops it, and no order that is still out says otherwise, be it this manager's or one's before it. */
+#define drops(h) (a_state == AGENT_OK && a_known && (a_drops & BIT(h)))
+#define says_drop(h) (!q_sent || (q_set & BIT(h)))
 #ifdef BROKEN_TRUST_WHAT_IS_ORDERED
-#define keeps(h) (a_state == AGENT_OK && (a_ordered & BIT(h)))
+#define keeps(h) (a_state == AGENT_OK && q_sent && (q_set & BIT(h)) || drops(h))
+#elif defined(BROKEN_NEWEST_ORDER_COUNTS) /* one before it may have been obeyed, and may still be */
+#define keeps(h) (drops(h) && a_obeyed && (q_sent -> (q_set & BIT(h)) : (!a_open || (a_sure & BIT(h)))))
+#elif defined(BROKEN_TRUST_BEFORE_RESTART) /* one of the manager before may still come, and be obeyed */
+#define keeps(h) (drops(h) && says_drop(h) && (!a_open || (a_sure & BIT(h))))
 #else
-#define keeps(h) (a_state == AGENT_OK && a_known && (a_drops & BIT(h)) && (no_order_out || (a_ordered & BIT(h))))
+#define keeps(h) (drops(h) && says_drop(h) && a_obeyed && (!a_open || (a_sure & BIT(h))))
 #endif
 
 inline evidence_of_node(h) { /* in at_hand: the weaker of it and this */
@@ -584,17 +589,18 @@ inline lift() {
 	quarantined[B] = quarantined[B] && !serves(B)
 }
 
+#ifdef BROKEN_TRUST_BEFORE_RESTART
+#define is_sure (!a_open && !a_unaware)
+#else
+#define is_sure (!a_open && !a_unaware && (a_obeyed || wanted == 0))
+#endif
+
 inline order() {
 	wanted = quarantined[A] * BIT(A) + quarantined[B] * BIT(B);
 	if
-	:: a_state == AGENT_OK && !q_sent && a_known && (wanted != a_drops || a_open) ->
+	:: a_state == AGENT_OK && !q_sent && a_known && (wanted != a_drops || !is_sure) ->
 		q_sent = 1;
-		q_set = wanted;
-#ifdef BROKEN_NEWEST_ORDER_COUNTS /* only the newest counts, though one before it may still come */
-		a_ordered = wanted
-#else
-		a_ordered = (a_open -> (a_ordered & wanted) : wanted)
-#endif
+		q_set = wanted
 	:: else
 	fi
 }
@@ -611,18 +617,21 @@ inline tell() { /* seats_turn */
 	fi
 }
 
-inline order_result() { /* ordered */
-	a_open = reply == UNKNOWN || (a_open && reply != OK);
+inline order_result() { /* note_open, ordered */
 	if
-	:: reply == OK -> a_drops = q_set
+	:: reply == OK ->
+		a_open = 0;
+		a_unaware = 0;
+		a_sure = 0;
+		a_obeyed = 1;
+		a_drops = q_set
+	:: reply == UNKNOWN ->
+		a_sure = (a_open -> (a_sure & q_set) : q_set);
+		a_open = 1
 	:: else
 	fi;
 	q_sent = 0;
-	q_set = 0;
-	if
-	:: no_order_out -> a_ordered = 0
-	:: else
-	fi
+	q_set = 0
 }
 
 inline tell_result() { /* seats_result */
@@ -695,14 +704,9 @@ inline alive(h) {
 	returning[h] = 1
 }
 
-/* The agent has orders of ours, and may not know that the manager was started since. */
-#ifdef BROKEN_UNAWARE_NOT_ASKED /* asked only where it keeps addresses */
-#define unaware (g_owners && k_epoch < epoch)
-#else
-#define unaware ((g_owners || k_drop) && k_epoch < epoch)
-#endif
-
-#define has_news (a_state != AGENT_OK || !a_known || a_drops != k_drop || g_new || (unaware && !a_open))
+/* agents.c of the daemon: it knows addresses, and not that the manager was started since. */
+#define is_unaware (g_owners && k_epoch < epoch)
+#define has_news (a_state != AGENT_OK || !a_known || a_drops != k_drop || g_new || is_unaware != a_unaware)
 
 inline hear_agent() {
 	a_state = AGENT_OK;
@@ -714,7 +718,7 @@ inline hear_agent() {
 	a_drops = k_drop;
 	quarantined[A] = quarantined[A] || ((k_drop & BIT(A)) && !serves(A)); /* adopt_quarantine */
 	quarantined[B] = quarantined[B] || ((k_drop & BIT(B)) && !serves(B));
-	a_open = a_open || unaware
+	a_unaware = is_unaware
 }
 
 /* What a host that answers would tell, and the manager does not know yet. */

@@ -122,8 +122,8 @@ bit wait;
 #define AGENT_OK 1
 #define AGENT_SILENT 2
 byte a_state;   /* 0: not heard of */
-bit a_known, a_open;
-byte a_drops, a_ordered; /* what it said last; what the orders that are out say */
+bit a_known, a_open, a_unaware, a_obeyed; /* as in struct node_agent: quarantine_known, order_open, ... */
+byte a_drops, a_sure;                     /* what it said last; what every order says that may yet take effect */
 byte told, tell_tries;   /* the generation whose place the agent was told */
 
 #ifdef PAUSES

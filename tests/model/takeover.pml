@@ -16,7 +16,7 @@ init {
 		g_up = 1;
 		epoch = 1;
 		verdict[A] = ALIVE; verdict[B] = ALIVE;
-		a_state = AGENT_OK; a_known = 1;
+		a_state = AGENT_OK; a_known = 1; a_obeyed = 1;
 		m.gen = 1; m.last = 1; m.container = 1; m.node = A; m.verified = 1; m.to = NOBODY; m.row = PLAN; m.abort = CONTINUE;
 		highest = 1; claims = BIT(1);
 #ifdef BROKEN_NO_JOURNAL
