@@ -1,10 +1,12 @@
 /* A model of the takeover protocol for spin: what docs/protocol.md says in words. `make model` runs all of it (tests/model/run).
  *
- * state.pml: what there is; properties.pml: what must hold of it; world.pml: engines, network, agent; manager.pml: what
- * src/resched does; events.pml: in which order, and what goes wrong. A d_step is one event with all its consequences, as one turn of the machine is. */
+ * state.pml: what there is; properties.pml: what must hold of it; world.pml: engines, network, agent; walk.pml and manager.pml: what
+ * src/resched does; events.pml: in which order, and what goes wrong. A d_step is one event with all its consequences, as one turn
+ * of the machine is. */
 #include "state.pml"
 #include "properties.pml"
 #include "world.pml"
+#include "walk.pml"
 #include "manager.pml"
 #include "events.pml"
 
