@@ -32,7 +32,7 @@ SIM_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
 NETNS_SHARED := $(filter-out tests/netns/test_%.c tests/netns/lossy.c,$(wildcard tests/netns/*.c))
 NETNS := $(patsubst tests/netns/test_%.c,$(B)/tests/netns/%,$(wildcard tests/netns/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out tests/bench/fleet.c,$(wildcard tests/bench/*.c)))
 
 all: $(PROGRAMS)
 
@@ -80,10 +80,11 @@ $(B)/tests/netns/%: $(B)/obj/tests/netns/test_%.o $(NETNS_SHARED:%.c=$(B)/obj/%.
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) -lm
 
+$(B)/tests/bench/engines: $(B)/obj/tests/bench/fleet.o
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NETLINK_LIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS) $(NETLINK_LIBS) -lm
 
 # Without root or engines: unit tests and the simulator. `sudo ./run check` runs everything.
 SEEDS ?= 2000
