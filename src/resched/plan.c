@@ -227,21 +227,75 @@ static bool is_better(struct score a, struct score b) {
 	return a.seconds < b.seconds || (a.seconds <= b.seconds && a.order < b.order);
 }
 
+/* ---- claims by node: a thousand nodes do not each go through the claims of all ---- */
+
+static int by_node(const void *a, const void *b) {
+	return strcmp(((const struct plan_claim *)a)->node, ((const struct plan_claim *)b)->node);
+}
+
+static struct plan_claim *sort_claims(const struct plan_ask *ask) {
+	struct plan_claim *sorted = xnew_n(struct plan_claim, ask->n_claims);
+
+	for (size_t i = 0; i < ask->n_claims; i++)
+		sorted[i] = ask->claims[i];
+	if (ask->n_claims)
+		qsort(sorted, ask->n_claims, sizeof(*sorted), by_node);
+	return sorted;
+}
+
+/* The same question with the claims of one node only. */
+static struct plan_ask ask_node(const struct plan_ask *ask, const struct plan_claim *sorted, const struct world_node *n) {
+	struct plan_ask of = *ask;
+	size_t low = 0, high = ask->n_claims;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(sorted[middle].node, n->name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	of.claims = sorted + low;
+	of.n_claims = 0;
+	while (low + of.n_claims < ask->n_claims && strcmp(of.claims[of.n_claims].node, n->name) == 0)
+		of.n_claims++;
+	return of;
+}
+
+/* ---- the choice ---- */
+
+static void reject(struct plan_choice *c, const struct world_node *n, const char *reason) {
+	char *line = xasprintf("%s: %s", n->name, reason);
+
+	strs_add(&c->rejected, line);
+	free(line);
+}
+
+/* Why not; NULL when it can be scored. Owned. */
+static char *weigh(const struct plan_ask *ask, const struct world_node *n, struct plan_choice *c, unsigned *ret_load) {
+	char *reason = plan_reject(ask, n);
+	unsigned claims;
+
+	if (reason)
+		return reason;
+	*ret_load = load_of(ask, n, &claims);
+	if (!ask->per_target || claims < ask->per_target)
+		return NULL;
+	c->full = true;
+	return xasprintf("%u takeovers are running there already", claims);
+}
+
 void plan_choose(const struct plan_ask *ask, struct plan_choice *ret) {
+	struct plan_claim *sorted = sort_claims(ask);
 	struct score best = {0};
 
 	*ret = (struct plan_choice){0};
 	for (const struct world_node *n = ask->world->nodes; n; n = n->hh.next) {
-		char *reason = plan_reject(ask, n);
-		unsigned claims = 0, load = reason ? 0 : load_of(ask, n, &claims);
-		if (!reason && ask->per_target && claims >= ask->per_target) {
-			ret->full = true;
-			reason = xasprintf("%u takeovers are running there already", claims);
-		}
+		const struct plan_ask of = ask_node(ask, sorted, n);
+		unsigned load = 0;
+		char *reason = weigh(&of, n, ret, &load);
 		if (reason) {
-			char *line = xasprintf("%s: %s", n->name, reason);
-			strs_add(&ret->rejected, line);
-			free(line);
+			reject(ret, n, reason);
 			free(reason);
 			continue;
 		}
@@ -255,6 +309,7 @@ void plan_choose(const struct plan_ask *ask, struct plan_choice *ret) {
 			ret->image_missing = missing;
 		}
 	}
+	free(sorted);
 }
 
 void plan_choice_clear(struct plan_choice *c) {
