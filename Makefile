@@ -139,7 +139,7 @@ reformat:
 tidy:
 	$(Q)printf '%s\n' $(SOURCES) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Isrc -DHEIR_VERSION=\"0\" $(PKG_CFLAGS) 2>/dev/null' tidy
 
-bench-programs: $(BENCH)
+bench-programs: $(BENCH) $(TEST_HEIRD) $(B)/tests/sim/sim
 bench: all bench-programs
 	$(Q)tests/bench/run $(ARGS)
 
