@@ -51,6 +51,9 @@ static void container_id(char id[ID_CHARS + 1], int engine, int number) {
 	snprintf(id, ID_CHARS + 1, "%08x%08x%048d", (unsigned)engine, (unsigned)number, 0);
 }
 
+/* Number 0 is the default bridge. */
+static void network_id(char id[ID_CHARS + 1], int engine, int number) { snprintf(id, ID_CHARS + 1, "%032d%032d", engine, number); }
+
 /* ---- what an engine says ---- */
 
 static void say_info(struct buf *b, int engine) {
@@ -105,13 +108,14 @@ static void say_containers(struct buf *b, int engine) {
 
 static void say_networks(struct buf *b, int engine) {
 	static const char *const names[] = {"bridge", "host", "null"};
+	char id[ID_CHARS + 1];
 
 	buf_puts(b, "[");
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		buf_printf(
-			b,
-			"%s{\"Name\":\"%s\",\"Id\":\"%032d%032zu\",\"Scope\":\"local\",\"Driver\":\"%s\",\"IPAM\":{\"Config\":[]}}",
-			i ? "," : "", names[i], engine, i, names[i]);
+	for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++) {
+		network_id(id, engine, i);
+		buf_printf(b, "%s{\"Name\":\"%s\",\"Id\":\"%s\",\"Scope\":\"local\",\"Driver\":\"%s\",\"IPAM\":{\"Config\":[]}}",
+			   i ? "," : "", names[i], id, names[i]);
+	}
 	buf_puts(b, "]");
 }
 
@@ -140,6 +144,16 @@ static void set_state(json_t *of, const char *status) {
 	json_object_set_new(state, "Running", json_boolean(strcmp(status, "running") == 0));
 }
 
+/* On this engine's own bridge, when it is on one. */
+static void set_bridge(json_t *of, int engine) {
+	json_t *bridge = json_at(of, "NetworkSettings.Networks.bridge");
+	char id[ID_CHARS + 1];
+
+	network_id(id, engine, 0);
+	if (bridge)
+		json_object_set_new(bridge, "NetworkID", json_string(id));
+}
+
 /* Other IDs and names, and the word that opts it in. */
 static json_t *make_up(int engine, const char *id) {
 	unsigned number = 0;
@@ -151,6 +165,7 @@ static json_t *make_up(int engine, const char *id) {
 	json_object_set_new(copy, "Id", json_stringn(id, ID_CHARS));
 	set_name(copy, name);
 	set_state(copy, "running");
+	set_bridge(copy, engine);
 	const char *word = has_opted_in(engine, (int)number) ? "reschedule:on-node-failure" : "LANG=C";
 	json_object_set_new(config, "Labels", json_object());
 	json_object_set_new(config, "Env", json_pack("[s, s]", "PATH=/bin", word));
@@ -231,12 +246,13 @@ static int do_remove(const struct call *c) {
 }
 
 /* What it is inspected with is what it was created with. */
-static json_t *inspect_of(const char *id, const char *name, const json_t *body) {
+static json_t *inspect_of(int engine, const char *id, const char *name, const json_t *body) {
 	json_t *copy = json_deep_copy(inspect), *config = json_deep_copy(body);
 
 	json_object_set_new(copy, "Id", json_string(id));
 	set_name(copy, name);
 	set_state(copy, "created");
+	set_bridge(copy, engine);
 	json_object_set(copy, "HostConfig", json_object_get(config, "HostConfig"));
 	json_object_del(config, "HostConfig");
 	json_object_del(config, "NetworkingConfig");
@@ -253,7 +269,7 @@ static void create(int engine, const char *name, const json_t *body, struct flee
 	struct made *m = xnew(struct made);
 	container_id(m->id, engine, count_of(engine) + e->created++);
 	snprintf(m->name, sizeof m->name, "%s", name);
-	m->inspect = inspect_of(m->id, name, body);
+	m->inspect = inspect_of(engine, m->id, name, body);
 	DL_APPEND(e->made, m);
 	buf_printf(&ret->body, "{\"Id\":\"%s\",\"Warnings\":[]}", m->id);
 	ret->status = 201;

@@ -4,9 +4,8 @@
 #
 # The scene is that of outage, on real engines and with agents: h1's cable is
 # pulled, and a heird with crash points ends itself, as if killed, right before
-# it asks for the row's effect. What is there then has to do with the row: at
-# `release` nothing was taken from the dead host yet, so that a new heird first
-# finds out by its own heartbeats that it is dead; at `start` it goes on at once.
+# it asks for the row's effect. Both rows are behind the point of no return,
+# which is the journal's: a new heird looks whether it was done, and goes on.
 #
 # Sourced by `run`, whose functions and variables it uses.
 
@@ -61,6 +60,9 @@ resume_run() {
 	execd=$(cat "$work/executed")
 	until_true 60 answered "$new" "$execd" || die "the replacement never answered"
 	kill "$heird"
+	# For whoever asks why one of them took so long.
+	cp "$work/log-before" "$logs/heird-$2-killed-$1.log"
+	cp "$work/log" "$logs/heird-$2-again-$1.log"
 	echo "$execd $resumed $stepped $ended $(cat "$work/first")" |
 		awk -v OFMT=%.3f '{ print $2 - $1, $3 - $1, $4 - $1, $5 - $1 }' |
 		tee -a "$work/resume-$2" | sed "s/^/bench: resume $1 of $runs, $2: /" >&2
@@ -72,6 +74,7 @@ resume_row() {
 
 resume() {
 	choose swarm-agents 1s
+	mkdir -p "$logs"
 	number=1
 	while [ "$number" -le "$runs" ]; do
 		for point in $resume_points; do
