@@ -168,8 +168,9 @@ static void begin_return(struct resched *r, struct workload *w) {
 	const struct world_node *home = world_node(&r->world, w->origin), *here = world_node(&r->world, w->node);
 	if (!home || !here || home == here || !world_node_serves(home) || here->verdict != NODE_ALIVE || r->brake || here->hold)
 		return;
+	/* Not while a copy of it may still speak somewhere: evidence that is missing would be found out with the owner stopped. */
 	for (size_t i = 0; i < w->n_copies; i++)
-		if (strcmp(w->copies[i].node, w->origin) == 0)
+		if (strcmp(w->copies[i].node, w->origin) == 0 || (!w->copies[i].staged && w->copies[i].row < CLEAN_WAIT))
 			return;
 	if (!mono_reached(w->not_before, r->now))
 		wake_at(r, w->not_before);
