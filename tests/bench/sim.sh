@@ -41,20 +41,22 @@ memory_row() {
 # The file is on a disk, as heird's is: $work is not.
 memory() {
 	mkdir -p "$root/build/bench-store"
-	grown=0
+	status=0
 	"$root/build/tests/sim/sim" --real-store "$root/build/bench-store" \
-		--takeovers "$memory_takeovers" >"$work/memory" 2>&1 8>&- || grown=1
+		--takeovers "$memory_takeovers" >"$work/memory" 2>&1 8>&- || status=$?
 	rm -rf "$root/build/bench-store"
-	resumed=$(grep '^  resume after kill' "$work/memory") || {
+	resumed=$(grep '^  resume after kill' "$work/memory") || resumed=
+	grown=$(grep -c 'IT GROWS' "$work/memory") || grown=0
+	[ -n "$resumed" ] && { [ $status -eq 0 ] || [ "$grown" -gt 0 ]; } || {
 		tail -n 20 "$work/memory" >&2
-		die "the simulator did not come to the end"
+		die "the simulator's history did not end well"
 	}
 	text ""
 	text "Memory over $memory_takeovers takeovers, journalled in SQLite; hosts and time are the simulator's"
 	row "" before after ""
 	memory_row "the second half of them" "in the second half"
 	memory_row "ten restarts, from the first" "after one restart and after ten"
-	row "growth beyond the simulator's bounds" "$grown" "" "$(verdict "$grown" 1 none)"
+	row "of the two that grow more than they may" "$grown" "" "$(verdict "$grown" 1 none)"
 	row "" median worst ""
 	row "opening the store until a takeover goes on" \
 		"$(expr "$resumed" : '.* median \([0-9.]*\) ms') ms" \
