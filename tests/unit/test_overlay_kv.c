@@ -20,12 +20,15 @@ static struct world {
 	/* What a disconnect meets, engine by engine. */
 	enum { DOES, REFUSES, HANGS_UP, DOES_AND_HANGS_UP, PRETENDS, HAS_NONE } disconnects[NODES];
 	size_t disconnected; /* so many were asked for */
+	int unseen;          /* this engine has a `web` that nobody knows of yet; -1: none has */
 	size_t heals_at;     /* from that one on all do as they are told; 0: never */
 	struct strs names;
 	const char *own, *own_node;
 } w;
 
 static const char *const nodes[NODES] = {"h1", "h2", "h3"};
+
+static bool has_container(const char *node, const char *name);
 
 static void store(struct endpoint e) { w.store[w.n++] = e; }
 
@@ -80,12 +83,28 @@ static void serve_disconnect(struct standin_conn *conn, const struct standin_req
 		standin_close(conn);
 }
 
+/* What the manager has not seen yet is known to the engine all the same. */
+static void serve_container(struct standin_conn *conn, size_t i, const char *name) {
+	json_t *j CLEANUP_JSON = json_load_file("tests/unit/data/inspect-26.1.json", 0, NULL);
+
+	assert_non_null(j);
+	if (has_container(nodes[i], name) || (w.unseen == (int)i && strcmp(name, "web") == 0))
+		answer_json(conn, j);
+	else
+		refuse(conn, 404, "No such container");
+}
+
 static void serve(void *ctx, struct standin_conn *conn, const struct standin_request *r) {
 	size_t i = (size_t)((struct standin *)ctx - w.servers);
 	const char *path = strncmp(r->path, "/v1.", 4) == 0 ? strchr(r->path + 1, '/') : r->path;
 
 	if (count_request() || serve_version(conn, path))
 		return;
+	if (strncmp(path, "/containers/", 12) == 0) {
+		char *name CLEANUP_FREE = xstrndup(path + 12, strcspn(path + 12, "/?"));
+		serve_container(conn, i, name);
+		return;
+	}
 	assert_int_equal(strncmp(path, "/networks/", 10), 0);
 	char *network CLEANUP_FREE = xstrndup(path + 10, strcspn(path + 10, "/?"));
 	if (strcmp(r->method, "POST") == 0)
@@ -139,6 +158,7 @@ static int set_up(void **state) {
 	strs_add(&w.names, "web");
 	w.own = NEW;
 	w.own_node = "h2";
+	w.unseen = -1;
 	return 0;
 }
 
@@ -211,6 +231,15 @@ static void the_endpoint_is_let_go_by_an_engine_that_has_no_container_of_that_na
 	expect_detail("endpoint of \"web\" let go");
 	assert_int_equal(w.n, 1);
 	assert_string_equal(w.store[0].id, NEW);
+}
+
+static void an_engine_that_was_just_given_a_container_of_that_name_is_not_the_one(void **state) {
+	(void)state;
+	store(old_web);
+	w.unseen = 1;
+	perform(overlay_kv.release);
+	expect_outcome(OVERLAY_OK);
+	expect_log("web by h3");
 }
 
 static void the_endpoint_that_has_the_address_is_let_go_whatever_the_copy_is_called_now(void **state) {
@@ -441,6 +470,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		T(it_is_ready_when_an_engine_has_no_container_of_that_name),
 		T(the_endpoint_is_let_go_by_an_engine_that_has_no_container_of_that_name),
+		T(an_engine_that_was_just_given_a_container_of_that_name_is_not_the_one),
 		T(the_endpoint_that_has_the_address_is_let_go_whatever_the_copy_is_called_now),
 		T(what_nobody_holds_counts_as_released),
 		T(what_a_stranger_or_the_new_one_holds_is_left_alone),

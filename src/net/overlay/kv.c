@@ -1,8 +1,10 @@
 /* Overlays kept in an external key/value store (engines up to 22). There is no manager: every engine reads and writes the store,
  * and an address belongs to an endpoint there, which its dead host cannot take back. Any other engine can, by a forced disconnect;
- * but an engine looks for the container's name among its own first, so it must be one that has none of that name.
+ * but an engine looks for the container's name among its own first, so it must be one that has none of that name, by its own word:
+ * what is known of it may be a moment old.
  *
- *   inspect the network ─▶ whose endpoint has the address? ─▶ (release: disconnect it ─▶ inspect again) ─▶ the next address
+ *   inspect the network ─▶ whose endpoint has the address? ─▶ (release: has it that name? ─▶ disconnect ─▶ inspect again) ─▶ the
+ * next
  *
  * An endpoint of another host is listed as "ep-<id>" with its container's name; only the engine that has the container itself lists
  * it by its ID. So the engine of the new container is asked, which knows its own from all others. */
@@ -22,6 +24,7 @@ struct kv_call {
 	char *own, *own_node;
 	bool release, sent; /* sent: a disconnect may have taken effect */
 	size_t next_engine;
+	struct engine *executing; /* the one that is to disconnect */
 	enum overlay_holder worst;
 	char *holder;  /* in words, of the worst */
 	char *freed;   /* the name whose endpoint is being disconnected; NULL: none */
@@ -209,6 +212,23 @@ static struct engine_call *send_disconnect(struct overlay_call *call, struct eng
 	return engine_disconnect_network(e, a->network_id ? a->network_id : a->network, k->freed, true, cb);
 }
 
+static struct engine_call *send_name(struct overlay_call *call, struct engine *e, struct engine_cb cb) {
+	return engine_inspect_container(e, ((const struct kv_call *)call)->freed, cb);
+}
+
+/* Only one that says that it has none of that name; of any other nothing was asked yet. */
+static void on_name(struct overlay_call *call, const struct engine_result *result) {
+	struct kv_call *k = (struct kv_call *)call;
+
+	if (result->outcome == ENGINE_REFUSED && result->status == 404) {
+		overlay_ask(call, k->executing, overlay_at_most(call, span_sec(10)), send_disconnect, on_disconnected);
+		return;
+	}
+	k->next_engine++;
+	xstr_replace(&k->freed, NULL);
+	overlay_later(call, span_ms(AGAIN_MS), look);
+}
+
 static void disconnect(struct kv_call *k, const char *name) {
 	const struct overlay_cluster *c = k->call.cluster;
 
@@ -230,7 +250,8 @@ static void disconnect(struct kv_call *k, const char *name) {
 		return;
 	}
 	xstr_replace(&k->freed, name);
-	overlay_ask(&k->call, e, overlay_at_most(&k->call, span_sec(10)), send_disconnect, on_disconnected);
+	k->executing = e;
+	overlay_ask(&k->call, e, overlay_at_most(&k->call, span_sec(5)), send_name, on_name);
 }
 
 /* ---- the table ---- */
