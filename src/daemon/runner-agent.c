@@ -1,10 +1,11 @@
-/* Effects that are a node's agent's: from what the machine wants to the orders of net/wire, and from what a kernel looks like to
- * yes, no and not known. */
+/* Effects that are a node's agent's: from what the machine wants to the orders of net/wire. What the answers mean is
+ * answers-agent.c's. */
 #include "daemon/runner-internal.h"
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "daemon/answers-agent.h"
 #include "daemon/translate.h"
 
 #include <assert.h>
@@ -14,24 +15,6 @@
 #define PROBE_MS 400
 
 bool runner_is_agents(enum effect_kind kind) { return kind >= EFFECT_QUARANTINE && kind <= EFFECT_ISOLATE; }
-
-static struct effect_result from_agent(const struct agent_result *result) {
-	static const enum effect_outcome outcomes[] = {
-		[AGENT_OK] = EFFECT_OK,
-		[AGENT_REFUSED] = EFFECT_REFUSED,
-		[AGENT_STALE_EPOCH] = EFFECT_REFUSED,
-		[AGENT_NOT_SENT] = EFFECT_NOT_DONE,
-		[AGENT_OTHER_MANAGER] = EFFECT_REFUSED,
-		[AGENT_UNKNOWN] = EFFECT_UNKNOWN,
-		[AGENT_BAD] = EFFECT_UNKNOWN,
-	};
-	static_assert(sizeof(outcomes) / sizeof(outcomes[0]) == AGENT_OUTCOME_MAX, "every outcome is translated");
-	struct effect_result r = {.outcome = outcomes[result->outcome]};
-
-	if (result->outcome != AGENT_OK)
-		r.detail = result->err.msg;
-	return r;
-}
 
 static struct agent_cb callback(struct run *r, agent_done_fn *fn) {
 	return (struct agent_cb){.fn = fn, .ctx = r, .deadline = r->effect->deadline};
@@ -92,26 +75,12 @@ static bool take_sandbox(struct run *r, const struct engine_result *inspected) {
 
 static void repaired(void *ctx, const struct agent_result *result) {
 	struct run *r = ctx;
-	struct effect_result answer = from_agent(result);
+	struct effect_result answer = answer_agent(result);
 	struct buf detail CLEANUP_BUF = {0};
-	int64_t changed = 0;
 
 	r->agent = NULL;
-	answer.right = true;
-	for (size_t i = 0; result->outcome == AGENT_OK && i < result->states->owners.n; i++) {
-		const struct wire_owner_state *s = &result->states->owners.v[i];
-		changed += s->changed;
-		answer.right = answer.right && s->right && !s->contested;
-		if (s->error || s->contested || !s->right)
-			buf_printf(&detail, "%s%s: %s", detail.len ? "; " : "", s->mac,
-				   s->contested ? "others keep changing its rows"
-				   : s->error   ? s->error
-						: "its rows are not right");
-	}
-	if (result->outcome == AGENT_OK && detail.len == 0)
-		buf_printf(&detail, "%lld rows changed", (long long)changed);
-	if (detail.len)
-		answer.detail = detail.data;
+	if (result->outcome == AGENT_OK)
+		answer_repaired(result->states, &answer, &detail);
 	runner_finish(r, &answer);
 }
 
@@ -127,59 +96,14 @@ static void repair(void *ctx, const struct engine_result *inspected) {
 
 /* ---- prove ---- */
 
-static void judge_address(const struct wire_owner_state *s, struct effect_result *answer, struct buf *detail) {
-	if (s->address == WIRE_ADDRESS_NONE)
-		return;
-	if (s->address == WIRE_ADDRESS_HERE && s->strays.n == 0) {
-		if (answer->here == ANSWER_UNKNOWN)
-			answer->here = ANSWER_YES;
-		return;
-	}
-	answer->here = ANSWER_NO;
-	if (s->address == WIRE_ADDRESS_HERE)
-		buf_printf(detail, ", %s has it too", s->strays.v[0]);
-	else
-		buf_puts(detail, s->address == WIRE_ADDRESS_MISSING ? ", the replacement has not the address"
-								    : ", another has the address");
-}
-
-static void judge_probe(const struct wire_owner_state *s, struct effect_result *answer, struct buf *detail) {
-	bool answered = s->icmp == WIRE_ECHO_ANSWERED || s->tcp == WIRE_ECHO_ANSWERED || s->tcp == WIRE_ECHO_REFUSED;
-
-	if (answered) {
-		if (answer->answered == ANSWER_UNKNOWN)
-			answer->answered = ANSWER_YES;
-		if (s->answered_from)
-			buf_printf(detail, ", answered from %s", s->answered_from);
-	} else if (s->icmp == WIRE_ECHO_SILENT) {
-		answer->answered = ANSWER_NO;
-		buf_puts(detail, ", no answer to a ping");
-	}
-}
-
-static void judge(const struct wire_owner_state *s, struct effect_result *answer, struct buf *detail) {
-	answer->right = answer->right && s->right && !s->contested;
-	buf_printf(detail, "%s%s", detail->len ? "; " : "",
-		   !s->joined ? "network not joined"
-		   : s->error ? s->error
-		   : s->right ? "rows right"
-			      : "rows not right");
-	judge_address(s, answer, detail);
-	judge_probe(s, answer, detail);
-}
-
 static void proved(void *ctx, const struct agent_result *result) {
 	struct run *r = ctx;
-	struct effect_result answer = from_agent(result);
+	struct effect_result answer = answer_agent(result);
 	struct buf detail CLEANUP_BUF = {0};
 
 	r->agent = NULL;
-	answer.right = true;
-	answer.here = answer.answered = ANSWER_UNKNOWN;
-	for (size_t i = 0; result->outcome == AGENT_OK && i < result->states->owners.n; i++)
-		judge(&result->states->owners.v[i], &answer, &detail);
-	if (detail.len)
-		answer.detail = detail.data;
+	if (result->outcome == AGENT_OK)
+		answer_proved(result->states, &answer, &detail);
 	runner_finish(r, &answer);
 }
 
@@ -222,7 +146,7 @@ static void say_quarantine(const struct run *r, const struct strs *vteps) {
 
 static void quarantined(void *ctx, const struct agent_result *result) {
 	struct run *r = ctx;
-	struct effect_result answer = from_agent(result);
+	struct effect_result answer = answer_agent(result);
 
 	r->agent = NULL;
 	if (result->outcome == AGENT_OK) {
@@ -256,7 +180,7 @@ static void quarantine(struct run *r) {
 
 static void forgotten(void *ctx, const struct agent_result *result) {
 	struct run *r = ctx;
-	struct effect_result answer = from_agent(result);
+	struct effect_result answer = answer_agent(result);
 
 	r->agent = NULL;
 	runner_finish(r, &answer);
@@ -276,7 +200,7 @@ static void forget(struct run *r) {
 
 static void isolated(void *ctx, const struct agent_result *result) {
 	struct run *r = ctx;
-	struct effect_result answer = from_agent(result);
+	struct effect_result answer = answer_agent(result);
 
 	r->agent = NULL;
 	for (size_t i = 0; result->outcome == AGENT_OK && i < result->cuts->containers.n; i++)

@@ -5,7 +5,10 @@
 #include "sim.h"
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
+#include "daemon/answers-agent.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,19 +251,14 @@ static void do_rows(struct sim *s, struct flight *f, struct sim_agent *a, int no
 	}
 	if (a->lies > 0)
 		a->lies--;
-	f->result.right = true;
+	f->result.right = true; /* by its own word, whatever it did */
 }
 
-static bool are_right(const struct sim *s, const struct effect *e, int node, int host) {
-	for (size_t i = 0; i < e->n_nets; i++) {
-		int net = fake_net_index(&e->nets[i]);
-		if (net < 0 || !e->nets[i].ip || !kernel_joined(s, node, net))
-			continue;
-		const struct kernel_row *r = &s->kernels[node].rows[net][kernel_row_of(e->nets[i].ip)];
-		if (r->to != host + 1 || (node == host && !r->sticky))
-			return false;
-	}
-	return true;
+static bool is_right(const struct sim *s, int node, int host, int net, const struct world_net *n) {
+	if (net < 0 || !n->ip || !kernel_joined(s, node, net))
+		return true;
+	const struct kernel_row *r = &s->kernels[node].rows[net][kernel_row_of(n->ip)];
+	return r->to == host + 1 && (node != host || r->sticky);
 }
 
 static bool has_client(const struct sim *s, int node, int net, const struct fake_container *but) {
@@ -272,28 +270,38 @@ static bool has_client(const struct sim *s, int node, int net, const struct fake
 }
 
 /* A probe does not tell who answered it, and a container need not answer. */
-static enum answer probe(struct sim *s, const struct effect *e, int node, const struct fake_container *c) {
-	enum answer answered = ANSWER_UNKNOWN;
-
-	for (size_t i = 0; i < e->n_nets; i++) {
-		int net = fake_net_index(&e->nets[i]);
-		if (net < 0 || !e->nets[i].ip || !has_client(s, node, net, c))
-			continue;
-		if (!kernel_reaches(s, node, net, e->nets[i].ip) || (!s->healed && rng_permille(&s->rng, 50)))
-			return ANSWER_NO;
-		answered = ANSWER_YES;
-	}
-	return answered;
+static enum wire_echo probe(struct sim *s, int node, int net, const struct world_net *n, const struct fake_container *c) {
+	if (net < 0 || !n->ip || !has_client(s, node, net, c))
+		return WIRE_ECHO_NONE;
+	return kernel_reaches(s, node, net, n->ip) && (s->healed || !rng_permille(&s->rng, 50)) ? WIRE_ECHO_ANSWERED
+												: WIRE_ECHO_SILENT;
 }
 
+static enum wire_address address_of(const struct fake_container *c, bool local) {
+	if (!local)
+		return WIRE_ADDRESS_NONE;
+	return c && c->running && fake_is_attached(c) ? WIRE_ADDRESS_HERE : WIRE_ADDRESS_MISSING;
+}
+
+/* In an agent's own words, which heird's judgement makes a result of. */
 static void do_prove(struct sim *s, struct flight *f, int node) {
 	const struct effect *e = f->effect;
 	int host = fake_node_index(&s->fake, e->host);
 	const struct fake_container *c = fake_by_id(&s->fake, e->container);
+	struct wire_owner_state of[FAKE_NETS + 1] = {0};
+	const struct wire_owner_states states = {.owners = {of, e->n_nets}};
+	struct buf detail CLEANUP_BUF = {0};
 
-	f->result.right = are_right(s, e, node, host);
-	f->result.here = node != host ? ANSWER_UNKNOWN : c && c->running && fake_is_attached(c) ? ANSWER_YES : ANSWER_NO;
-	f->result.answered = probe(s, e, node, c);
+	assert(e->n_nets <= FAKE_NETS + 1);
+	for (size_t i = 0; i < e->n_nets; i++) {
+		int net = fake_net_index(&e->nets[i]);
+		of[i].joined = net >= 0 && kernel_joined(s, node, net);
+		of[i].right = is_right(s, node, host, net, &e->nets[i]);
+		of[i].address = (int)address_of(c, node == host);
+		of[i].icmp = (int)probe(s, node, net, &e->nets[i], c);
+	}
+	answer_proved(&states, &f->result, &detail);
+	f->detail = buf_take(&detail);
 }
 
 static void do_isolate(struct sim *s, const struct effect *e, struct sim_agent *a, int node) {
