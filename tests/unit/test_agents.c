@@ -269,6 +269,26 @@ static void what_may_belong_to_a_node_not_heard_of_yet_stays_dropped(void **stat
 	assert_int_equal(asked(rig, EFFECT_QUARANTINE, "h2")->vteps.n, 0);
 }
 
+/* Its first host is still away, where the first copy runs on; now the second dies. */
+static void a_copy_on_a_host_that_died_before_must_be_dropped_as_well(void **state) {
+	struct rig *rig = begin_moved(state);
+	struct strs only_h2 = {0};
+
+	strs_add(&only_h2, "10.99.0.12");
+	die_whole(rig, "h2");
+	ok(rig, EFFECT_CREATE, "h3");
+	ok(rig, EFFECT_READY, NULL);
+	const struct effect *order = asked(rig, EFFECT_QUARANTINE, "h3");
+	assert_true(strs_has(&order->vteps, OLD_VTEP) && strs_has(&order->vteps, "10.99.0.12"));
+	answer(rig, EFFECT_QUARANTINE, "h3", &(struct effect_result){.outcome = EFFECT_OK, .vteps = &only_h2});
+	assert_false(last(rig)->released);
+	pass_time(rig, 1000);
+	obey(rig, "h3");
+	assert_true(last(rig)->released);
+	assert_int_equal(last(rig)->evidence, EVIDENCE_QUARANTINED);
+	strs_clear(&only_h2);
+}
+
 static void an_open_order_that_says_otherwise_is_no_quarantine(void **state) {
 	struct rig *rig = begin_with_agents(state);
 
@@ -456,6 +476,7 @@ int main(void) {
 		T(a_quarantine_outlives_the_manager),
 		T(a_restarted_manager_awaits_the_agents_before_it_goes_without_them),
 		T(a_restarted_manager_awaits_no_agent_for_ever),
+		T(a_copy_on_a_host_that_died_before_must_be_dropped_as_well),
 		T(an_open_order_that_says_otherwise_is_no_quarantine),
 		T(what_may_belong_to_a_node_not_heard_of_yet_stays_dropped),
 		T(what_a_witness_reaches_is_not_taken_over_until_no_witness_does),
