@@ -246,9 +246,7 @@ void old_free(struct sim *s);
 void manager_start(struct sim *s);
 void manager_crash(struct sim *s);
 void manager_wake(struct sim *s);
-void manager_turn(struct sim *s);                  /* when one is wanted */
-void manager_notice(struct sim *s, int container); /* its engine tells of it */
-void manager_refresh(struct sim *s, int node);
+void manager_turn(struct sim *s); /* when one is wanted */
 void manager_brake(struct sim *s);
 void manager_drop(struct sim *s);     /* all that it has but the disk */
 int manager_api(const struct sim *s); /* what its engines speak */
@@ -256,6 +254,12 @@ int manager_api(const struct sim *s); /* what its engines speak */
 void manager_remove_node(struct sim *s, int node);
 void manager_node_restored(struct sim *s, int node);
 void manager_free(struct sim *s);
+
+/* ---- observe.c ---- */
+void observe_begin(struct sim *s);                 /* of a manager that has just started */
+void manager_notice(struct sim *s, int container); /* its engine tells of it */
+void manager_refresh(struct sim *s, int node);     /* everything is asked for */
+void observe_say(const struct sim *s, const struct world_container *w, const char *how);
 
 /* ---- flight.c ---- */
 void flight_send(struct sim *s, struct effect *e); /* takes it */
