@@ -1,4 +1,5 @@
-# heir. One word for each thing: make, make check, asan, fuzz, sim, model, layers, format, tidy, bench, install. V=1 shows the commands.
+# heir. One word for each thing: make, make check, asan, fuzz, sim, sim-store, mutants, model, layers, format, tidy, bench, install.
+# V=1 shows the commands.
 B ?= build
 CC ?= gcc
 PREFIX ?= /usr/local
@@ -97,6 +98,11 @@ sim: $(B)/tests/sim/sim
 STORE ?= /dev/shm
 sim-store: $(B)/tests/sim/sim
 	$(Q)$(B)/tests/sim/sim --real-store $(STORE)
+# Planted bugs (src/base/mutant.h), each of which the simulator has to find.
+MUTANT_SEEDS ?= 6000
+mutants:
+	$(Q)$(MAKE) B=$(B)/mutants EXTRA_CFLAGS=-DHEIR_MUTANTS $(B)/mutants/tests/sim/sim
+	$(Q)$(B)/mutants/tests/sim/sim --mutants --seeds $(MUTANT_SEEDS)
 # A program of the laboratory's, which needs nothing of ours.
 $(B)/tests/netns/lossy: $(B)/obj/tests/netns/lossy.o
 	$(call say,LD,$@)
@@ -156,8 +162,8 @@ install: all
 	done
 
 clean:
-	rm -rf $(B)/obj $(B)/tests $(B)/asan $(B)/fuzzing $(LIB) $(PROGRAMS)
+	rm -rf $(B)/obj $(B)/tests $(B)/asan $(B)/fuzzing $(B)/mutants $(LIB) $(PROGRAMS)
 
-.PHONY: all check unit sim sim-store model netns-tests asan fuzz fuzz-run layers format reformat tidy bench bench-programs install clean
+.PHONY: all check unit sim sim-store mutants model netns-tests asan fuzz fuzz-run layers format reformat tidy bench bench-programs install clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

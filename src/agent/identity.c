@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/mutant.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@ enum identity_verdict identity_judge(const struct wire_envelope *seen, const str
 		return IDENTITY_ADOPT;
 	if (strcmp(seen->manager, given->manager) != 0 || strcmp(seen->cluster, given->cluster) != 0)
 		return IDENTITY_OTHER;
-	if (given->epoch < seen->epoch)
+	if (given->epoch < seen->epoch && !MUTANT(OLD_EPOCH_OBEYED))
 		return IDENTITY_STALE;
 	return given->epoch > seen->epoch ? IDENTITY_ADOPT : IDENTITY_OBEY;
 }

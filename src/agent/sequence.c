@@ -2,6 +2,7 @@
 #include "agent/sequence.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static struct sequence_entry *find(const struct sequence *s, const char *subject
 bool sequence_is_late(const struct sequence *s, int64_t epoch, const char *subject, int64_t order) {
 	const struct sequence_entry *e = s->epoch == epoch ? find(s, subject) : NULL;
 
-	return e && order > 0 && order < e->order;
+	return e && order > 0 && order < e->order && !MUTANT(OLD_ORDER_OBEYED);
 }
 
 void sequence_note(struct sequence *s, int64_t epoch, const char *subject, int64_t order) {

@@ -2,6 +2,7 @@
 #include "daemon/records.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -139,7 +140,7 @@ json_t *record_from_takeover(const struct takeover *t) {
 	json_object_set_new(j, "state", json_string(takeover_state_name(t->state)));
 	json_object_set_new(j, "row", json_string(takeover_row_name(t->row)));
 	json_object_set_new(j, "abort", json_string(abort_names[t->abort]));
-	json_object_set_new(j, "released", json_boolean(t->released));
+	json_object_set_new(j, "released", json_boolean(t->released && !MUTANT(RELEASE_NOT_RECORDED)));
 	json_object_set_new(j, "fenced", json_boolean(t->fenced));
 	json_object_set_new(j, "claimed", json_boolean(t->claimed));
 	json_object_set_new(j, "staged", json_boolean(t->staged));

@@ -1,6 +1,8 @@
 /* See brake.h. */
 #include "health/brake.h"
 
+#include "base/mutant.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +19,7 @@ static struct brake_verdict verdict(bool hold, const char *fmt, ...) {
 
 static bool is_storm(const struct brake_counts *c) {
 	if (c->max_lost.percent)
-		return (uint64_t)c->lost * 100 > (uint64_t)c->max_lost.value * c->total;
+		return (uint64_t)c->lost * 100 > (uint64_t)c->max_lost.value * c->total + (MUTANT(BRAKE_ONE_TOO_LATE) ? 100 : 0);
 	return c->lost > c->max_lost.value;
 }
 
@@ -38,7 +40,7 @@ static struct brake_verdict cut_off(const struct brake_counts *c) {
 struct brake_verdict brake_decide(const struct brake_counts *c) {
 	if (c->operator_go)
 		return verdict(false, "an operator said so");
-	if (c->alive_remote == 0 && c->witness != BRAKE_WITNESS_ANSWERS)
+	if (c->alive_remote == 0 && c->witness != BRAKE_WITNESS_ANSWERS && !MUTANT(CUT_OFF_MANAGER_ACTS))
 		return cut_off(c);
 	if (is_storm(c))
 		return verdict(true,
@@ -68,7 +70,7 @@ bool brake_lingers(struct brake_storm *s, bool hold, bool lost_known, struct mon
 		s->since = (struct mono){0};
 		return false;
 	}
-	if (!s->over_nodes)
+	if (!s->over_nodes || MUTANT(BRAKE_DOES_NOT_LINGER))
 		return false;
 	if (s->since.ns == 0)
 		s->since = now;

@@ -1,6 +1,8 @@
 /* See detector.h. */
 #include "health/detector.h"
 
+#include "base/mutant.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -127,7 +129,7 @@ struct span detector_hold_down(const struct detector *d, struct mono now) {
 	unsigned deaths = detector_deaths(d, now);
 	struct span hold = d->settings.hold_initial, cap = d->settings.hold_cap;
 
-	if (deaths < 2)
+	if (deaths < 2U + MUTANT(SECOND_DEATH_FORGIVEN))
 		return span_ms(0);
 	for (unsigned i = 2; i < deaths && span_less(hold, cap); i++)
 		hold.ns *= 2;

@@ -6,6 +6,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -26,7 +27,7 @@ static void forget_what_it_was_told(struct node_agent *a) {
 /* A node that some agent drops was quarantined by us, perhaps before a restart. */
 static void adopt_quarantine(struct resched *r, const struct strs *vteps) {
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
-		if (n->facts.vtep && strs_has(vteps, n->facts.vtep) && !world_node_serves(n))
+		if (n->facts.vtep && strs_has(vteps, n->facts.vtep) && !world_node_serves(n) && !MUTANT(QUARANTINE_NOT_ADOPTED))
 			n->quarantined = true;
 }
 
@@ -138,9 +139,9 @@ bool agents_cover(const struct resched *r, const struct takeover *t, struct strs
 static bool keeps_quarantine(const struct node_agent *a, const char *vtep) {
 	bool drops = a->state == NODE_AGENT_OK && a->quarantine_known && strs_has(&a->quarantine, vtep);
 	bool under_way = !a->quarantining || strs_has(&a->ordered, vtep);
-	bool open = a->obeyed && (!a->order_open || strs_has(&a->sure, vtep));
+	bool open = (a->obeyed || MUTANT(ORDER_OF_BEFORE_IGNORED)) && (!a->order_open || strs_has(&a->sure, vtep));
 
-	return drops && under_way && open;
+	return drops && ((under_way && open) || MUTANT(ORDER_UNDER_WAY_IGNORED));
 }
 
 bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node) {
@@ -148,7 +149,8 @@ bool agents_quarantined(const struct resched *r, const struct takeover *t, const
 	bool all = old && old->facts.vtep && old->quarantined;
 
 	for (const struct world_node *n = r->world.nodes; n && all; n = n->hh.next)
-		all = n == old || !agents_is_observer(r, n, t) || keeps_quarantine(&n->agent, old->facts.vtep);
+		all = n == old || !agents_is_observer(r, n, t) || keeps_quarantine(&n->agent, old->facts.vtep) ||
+		      MUTANT(QUARANTINE_NOT_ACKNOWLEDGED);
 	return all;
 }
 
@@ -177,7 +179,8 @@ static void mark(struct resched *r) {
 /* The last of its return: it is clean, and its own agent was told where the addresses are now. */
 static void lift(struct resched *r) {
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
-		if (n->quarantined && world_node_serves(n) && seats_settled_on(r, n)) {
+		if (n->quarantined && ((world_node_serves(n) && seats_settled_on(r, n)) ||
+				       (n->verdict == NODE_ALIVE && MUTANT(LET_IN_BEFORE_CLEAN)))) {
 			n->quarantined = false;
 			r->world_changed = true;
 		}
@@ -199,10 +202,10 @@ static void wanted(const struct resched *r, const struct world_node *at, struct 
 	bool all_known;
 
 	for (size_t i = 0; i < r->lost.n; i++)
-		if (!at->facts.vtep || strcmp(at->facts.vtep, r->lost.v[i]) != 0)
+		if (!at->facts.vtep || strcmp(at->facts.vtep, r->lost.v[i]) != 0 || MUTANT(OWN_FRAMES_DROPPED))
 			strs_add(ret, r->lost.v[i]);
 	for (size_t i = 0; i < at->agent.quarantine.n; i++)
-		if (!is_known_vtep(r, at->agent.quarantine.v[i], &all_known) && !all_known)
+		if (!is_known_vtep(r, at->agent.quarantine.v[i], &all_known) && !all_known && !MUTANT(UNKNOWN_HOST_LET_IN))
 			strs_add_new(ret, at->agent.quarantine.v[i]);
 }
 
@@ -224,7 +227,7 @@ static void order(struct resched *r, struct world_node *n) {
 	if (is_same_set(&set, &a->quarantine) && sure) {
 		a->tries = 0;
 		a->settled = true;
-	} else if (!mono_reached(a->not_before, r->now)) {
+	} else if (!mono_reached(a->not_before, r->now) && !MUTANT(ORDERED_WITHOUT_BACKOFF)) {
 		wake_at(r, a->not_before);
 	} else {
 		struct effect *e = effect_new(r, EFFECT_QUARANTINE, span_sec(ORDER_SEC));

@@ -6,6 +6,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@ static bool owner_serves(const struct resched *r, const struct workload *w) {
 	const struct world_node *n = world_node(&r->world, w->node);
 	const struct world_container *c = world_container(&r->world, w->node, w->container);
 
-	return w->verified && n && n->verdict == NODE_ALIVE && n->listed && c && c->running;
+	return (w->verified || MUTANT(REMOVED_BEFORE_VERIFIED)) && n &&
+	       (n->verdict == NODE_ALIVE || MUTANT(REMOVED_WHILE_OWNER_SILENT)) && n->listed && c && c->running;
 }
 
 /* Its engine can be asked. */
@@ -114,13 +116,14 @@ static bool pass(struct resched *r, struct workload *w, struct workload_copy *c)
 		}
 		return false;
 	case CLEAN_STOP:
-		if (seen && !seen->running) {
+		if ((seen && !seen->running) || MUTANT(COPY_NOT_STOPPED)) {
 			next_row(w, c, CLEAN_PARK);
 			return true;
 		}
 		return false;
 	case CLEAN_PARK:
-		if (seen && (!seen->restart_policy || !*seen->restart_policy || strcmp(seen->restart_policy, "no") == 0)) {
+		if (seen && (!seen->restart_policy || !*seen->restart_policy || strcmp(seen->restart_policy, "no") == 0 ||
+			     MUTANT(COPY_NOT_PARKED))) {
 			next_row(w, c, CLEAN_RENAME);
 			return true;
 		}
@@ -182,13 +185,13 @@ void clean_walk(struct resched *r, struct workload *w) {
 		const struct world_node *n = world_node(&r->world, c->node);
 		if (c->pending || !n || !answers(n) || !n->listed || workload_is_owner(w, c->node, c->id))
 			continue;
-		if (!mono_reached(c->not_before, r->now)) {
+		if (!mono_reached(c->not_before, r->now) && !MUTANT(CLEANED_WITHOUT_BACKOFF)) {
 			wake_at(r, c->not_before);
 			continue;
 		}
 		/* Started again behind our back (by its user, or a restart policy): from the beginning. */
 		const struct world_container *seen = world_container(&r->world, c->node, c->id);
-		if (c->row > CLEAN_STOP && seen && seen->running)
+		if (c->row > CLEAN_STOP && seen && seen->running && !MUTANT(STARTED_COPY_IGNORED))
 			next_row(w, c, CLEAN_ISOLATE);
 		while (pass(r, w, c))
 			;
@@ -284,7 +287,8 @@ static bool has_work(const struct resched *r, const struct world_node *n) {
 
 void clean_node(struct resched *r, struct world_node *n) {
 	n->returning |= n->removed;
-	if (!n->returning || n->verdict != NODE_ALIVE || !n->listed || n->restoring || has_work(r, n))
+	if (!n->returning || n->verdict != NODE_ALIVE || !n->listed || n->restoring ||
+	    (has_work(r, n) && !MUTANT(RETURNED_BEFORE_CLEAN)))
 		return;
 	if (!n->removed) {
 		n->returning = false;

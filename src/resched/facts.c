@@ -3,6 +3,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <errno.h>
 #include <string.h>
@@ -84,7 +85,7 @@ void resched_verdict(struct resched *r, struct mono now, const char *node, enum 
 	r->world_changed = true;
 	if (verdict != NODE_ALIVE && verdict != NODE_RECOVERING)
 		return;
-	n->confirmed_dead = false;
+	n->confirmed_dead &= MUTANT(CONFIRMED_DEAD_FOR_EVER);
 	strs_clear(&n->seen_by);
 	if (was_down) {
 		/* Until its containers were listed and its stale ones put away it is no target. That begins with its first answer:
@@ -102,7 +103,7 @@ void resched_verdict(struct resched *r, struct mono now, const char *node, enum 
 static void keep_addresses(struct world_container *c, const struct world_container *old) {
 	for (size_t i = 0; i < c->n_nets && old; i++) {
 		const struct world_net *was = world_container_net(old, c->nets[i].name);
-		if (!was)
+		if (!was || MUTANT(ADDRESSES_NOT_KEPT))
 			continue;
 		if (!c->nets[i].ip)
 			c->nets[i].ip = xstrdup_null(was->ip);
@@ -125,7 +126,7 @@ static bool was_removed(const struct resched *r, const char *id) {
 }
 
 void resched_container(struct resched *r, struct mono now, struct world_container *c) {
-	if (was_removed(r, c->id)) {
+	if (was_removed(r, c->id) && !MUTANT(REMOVED_SEEN_AGAIN)) {
 		world_container_free(c); /* an answer from before that; engines give no ID twice */
 		return;
 	}
@@ -247,6 +248,6 @@ void resched_restore_workload(struct resched *r, struct workload *w) {
 void resched_restore_takeover(struct resched *r, struct takeover *t) {
 	t->dirty = false;
 	t->pending = 0;
-	t->see = true; /* what the last effect did is not known: look first */
+	t->see = !MUTANT(NOT_SEEN_AFTER_RESTART); /* what the last effect did is not known: look first */
 	takeover_add(r, t);
 }

@@ -7,6 +7,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -60,7 +61,7 @@ static bool is_held_by(const struct resched *r, const struct workload *w, const 
 
 static bool is_held(const struct resched *r, const struct world_net *former) {
 	for (const struct workload *w = r->workloads; w; w = w->hh.next)
-		if (is_held_by(r, w, former))
+		if (is_held_by(r, w, former) && !MUTANT(OWNERS_ROWS_TAKEN_BACK))
 			return true;
 	return false;
 }

@@ -3,6 +3,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -71,7 +72,8 @@ void ledger_adopt(struct resched *r, struct workload *w, const struct world_cont
 
 /* What heir made shows "no" until its own policy is given back, so there "no" says nothing. */
 static void learn_restart_policy(struct workload *w, const struct world_container *c) {
-	bool telling = c->restart_policy && (!c->takeover || (w->verified && strcmp(c->restart_policy, "no") != 0));
+	bool telling = c->restart_policy &&
+		       (!c->takeover || MUTANT(PARKED_POLICY_LEARNT) || (w->verified && strcmp(c->restart_policy, "no") != 0));
 
 	if (telling && (!w->restart_policy || strcmp(w->restart_policy, c->restart_policy) != 0)) {
 		xstr_replace(&w->restart_policy, c->restart_policy);
@@ -194,7 +196,7 @@ void ledger_place(struct resched *r, const struct world_container *c) {
 	struct workload *w = ledger_identify(r, c, &id);
 
 	if (!w) {
-		if (c->policy.move && (c->started || !c->takeover))
+		if ((c->policy.move || MUTANT(MOVED_WITHOUT_CONSENT)) && (c->started || !c->takeover))
 			workload_add(r, id, c);
 	} else if (workload_is_owner(w, c->node, c->id)) {
 		owner_seen(r, w, c);
@@ -231,7 +233,7 @@ static struct workload *frozen_for(const struct resched *r, const char *node, co
 void ledger_freeze(struct resched *r, struct world_container *c) {
 	struct workload *w = frozen_for(r, c->node, c->id);
 
-	if (!w || w->remembered)
+	if (!w || w->remembered || MUTANT(MEMORY_NOT_FROZEN))
 		return;
 	world_container_take(&r->world, c);
 	w->remembered = c;
@@ -272,7 +274,7 @@ void ledger_container_gone(struct resched *r, const char *node, const char *id) 
 
 bool resched_needs_memory(const struct resched *r, const char *node, const char *id) {
 	for (const struct workload *w = r->workloads; w; w = w->hh.next)
-		if (workload_is_spec(w, node, id))
+		if (workload_is_spec(w, node, id) && !MUTANT(MEMORY_FORGOTTEN))
 			return true;
 	return false;
 }

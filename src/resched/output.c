@@ -2,6 +2,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 struct effect *effect_new(struct resched *r, enum effect_kind kind, struct span deadline) {
 	struct effect *e = xnew(struct effect);
@@ -26,7 +27,7 @@ static void log_one(struct resched *r, const struct takeover *t, const struct wo
 		.ip = xstrdup_null(net ? (net->ip ? net->ip : net->ip6) : NULL),
 		.mac = xstrdup_null(net ? net->mac : NULL),
 		.from = xstrdup_null(t->from),
-		.to = xstrdup_null(t->to),
+		.to = xstrdup_null(MUTANT(LOG_NAMES_WRONG_NODE) ? t->from : t->to),
 		.detail = xstrdup_null(detail),
 		.step = step,
 		.outcome = outcome,
@@ -85,7 +86,7 @@ void resched_each_dirty(struct resched *r, void (*takeover)(void *ctx, const str
 
 void resched_mark_dirty(struct resched *r) {
 	for (struct takeover *t = r->takeovers; t; t = t->hh.next)
-		t->dirty = true;
+		t->dirty |= !MUTANT(NOT_WRITTEN_AGAIN);
 	for (struct workload *w = r->workloads; w; w = w->hh.next)
-		w->dirty = true;
+		w->dirty |= !MUTANT(NOT_WRITTEN_AGAIN);
 }

@@ -3,6 +3,7 @@
 #include "resched/plan.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +24,13 @@ static char *filter_source(const struct plan_ask *ask, const struct world_node *
 static char *filter_alive(const struct plan_ask *ask, const struct world_node *n) {
 	if (n->verdict != NODE_ALIVE)
 		return xasprintf("is %s", node_verdict_name(n->verdict));
-	if (n->returning)
+	if (n->returning && !MUTANT(TARGET_NOT_CLEAN))
 		return xstrdup("has just returned and is not cleaned yet");
 	if (!n->listed || !n->facts.version)
 		return xstrdup("has not told its containers yet");
 	if (n->hold)
 		return xasprintf("is held by an operator: %s", n->hold);
-	if (!mono_reached(n->held_until, ask->now))
+	if (!mono_reached(n->held_until, ask->now) && !MUTANT(HOLD_DOWN_IGNORED))
 		return xasprintf("died %u times lately and is held down for %.0f s more", n->deaths,
 				 span_to_sec(mono_since(ask->now, n->held_until)));
 	return NULL;
@@ -279,7 +280,7 @@ static char *weigh(const struct plan_ask *ask, const struct world_node *n, struc
 	if (reason)
 		return reason;
 	*ret_load = load_of(ask, n, &claims);
-	if (!ask->per_target || claims < ask->per_target)
+	if (!ask->per_target || claims < ask->per_target + MUTANT(ONE_TOO_MANY_ON_TARGET))
 		return NULL;
 	c->full = true;
 	return xasprintf("%u takeovers are running there already", claims);

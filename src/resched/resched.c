@@ -3,6 +3,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -57,8 +58,8 @@ bool node_is_lost(const struct resched *r, const struct world_node *n) {
 	if (n->confirmed_dead)
 		return true;
 	if (n->verdict == NODE_DEAD)
-		return n->seen_by.n == 0; /* else it is we who are cut off from it */
-	return n->verdict == NODE_ENGINE_ONLY && r->settings.engine_only_move;
+		return n->seen_by.n == 0 || MUTANT(WITNESS_IGNORED); /* else it is we who are cut off from it */
+	return n->verdict == NODE_ENGINE_ONLY && (r->settings.engine_only_move || MUTANT(ENGINE_ONLY_TAKEN_FOR_DEAD));
 }
 
 const char *node_is_barred(const struct resched *r, const struct world_node *n) {
@@ -117,14 +118,14 @@ static bool wants_takeover(const struct resched *r, const struct workload *w) {
 	if (!n || (!node_is_lost(r, n) && !w->orphan) || !w->must_run || w->gone || w->exhausted || w->abandoned)
 		return false;
 	const struct world_container *c = workload_subject(r, w);
-	return c && c->policy.move && !takeover_open(r, w);
+	return c && (c->policy.move || MUTANT(MOVED_WITHOUT_CONSENT)) && !takeover_open(r, w);
 }
 
 static void begin_lost(struct resched *r, struct workload *w) {
 	if (!wants_takeover(r, w))
 		return;
 	const struct world_node *n = world_node(&r->world, w->node);
-	if (w->orphan ? r->brake : node_is_barred(r, n) != NULL)
+	if ((w->orphan ? r->brake : node_is_barred(r, n) != NULL) && !MUTANT(BEGUN_AGAINST_BRAKE))
 		return;
 	struct mono due = limit_due(r, w, n);
 	if (!mono_reached(due, r->now)) {
@@ -140,7 +141,7 @@ static void begin_resume(struct resched *r, struct workload *w) {
 	const struct world_node *n = world_node(&r->world, w->node);
 
 	if (w->verified || w->orphan || w->gone || !w->container || !n || n->verdict != NODE_ALIVE || !n->listed ||
-	    takeover_open(r, w))
+	    takeover_open(r, w) || MUTANT(NOT_RESUMED))
 		return;
 	takeover_resume(r, w);
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "resched/walk-internal.h"
 
 #include <string.h>
@@ -82,7 +83,8 @@ static bool is_up_to_date(const struct agent_seat *s, const struct workload *w, 
 			  const struct world_container *owner) {
 	const struct world_net *net;
 
-	if (!s->told || s->generation != w->generation || !s->container || strcmp(s->container, w->container) != 0)
+	if (!s->told || ((s->generation != w->generation || !s->container || strcmp(s->container, w->container) != 0) &&
+			 !MUTANT(NEW_OWNER_NOT_TOLD)))
 		return false;
 	for (size_t i = 0; (net = net_at(t, owner, i)) != NULL; i++)
 		if (net->kind != NET_LOCAL && net->mac && !is_same_net(s, net))

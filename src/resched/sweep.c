@@ -5,6 +5,7 @@
 #include "resched/resched-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -22,7 +23,7 @@ static bool is_swept(const struct world_net *net) { return net->kind == NET_SWAR
 static bool is_anybodys(const struct resched *r, const struct world_container *c) {
 	const struct workload *w = resched_workload_for(r, c);
 
-	return !w || (w->generation == 1 && workload_is_owner(w, c->node, c->id));
+	return !w || (w->generation == 1 && workload_is_owner(w, c->node, c->id)) || MUTANT(STALE_COPY_SWEPT);
 }
 
 /* What runs at `host` on swarm overlays that `at` has joined too. */

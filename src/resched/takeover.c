@@ -2,6 +2,7 @@
 #include "resched/takeover.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -85,7 +86,7 @@ static enum answer see_created(const struct takeover *t, const struct effect_res
 
 /* Of what our start has brought to life and ended since, a second start would be a second run. */
 static enum answer see_started(const struct takeover *t, const struct effect_result *seen) {
-	return is_ours(t, seen) && (seen->running || seen->started) ? ANSWER_YES : ANSWER_NO;
+	return is_ours(t, seen) && (seen->running || (seen->started && !MUTANT(STARTED_TWICE))) ? ANSWER_YES : ANSWER_NO;
 }
 
 static bool is_running(const struct takeover *t, const struct effect_result *seen) { return is_ours(t, seen) && seen->running; }
@@ -116,11 +117,11 @@ static enum answer see_released(const struct takeover *t, const struct effect_re
 	case HOLDER_OTHER: /* let go by the old owner all the same: what a foreign container took is claim's matter */
 		return ANSWER_YES;
 	case HOLDER_COPY:
-		return ANSWER_NO;
+		return MUTANT(HELD_BY_COPY_TAKEN_FOR_FREE) ? ANSWER_YES : ANSWER_NO;
 	case HOLDER_UNKNOWN:
 		break;
 	}
-	return ANSWER_UNKNOWN;
+	return MUTANT(UNKNOWN_HOLDER_TAKEN_FOR_NONE) ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 
 static enum answer see_free(const struct takeover *t, const struct effect_result *seen) {

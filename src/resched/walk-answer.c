@@ -2,6 +2,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -62,7 +63,7 @@ static void refused_start(struct resched *r, struct takeover *t, const struct ef
 }
 
 static void refused_fence(struct resched *r, struct takeover *t, const struct effect_result *result, const char *detail) {
-	if (result->refusal == REFUSAL_NO_SUCH) {
+	if (result->refusal == REFUSAL_NO_SUCH || MUTANT(REFUSED_STOP_TAKEN_FOR_STOPPED)) {
 		t->fenced |= t->row == ROW_FENCE_STOP;
 		walk_row_done(r, t, "the old container is gone");
 		return;
@@ -181,7 +182,7 @@ static void seen_no(struct resched *r, struct takeover *t, const struct effect_r
 
 /* Also what a manager did that did not live to hear of it. */
 static void log_done(struct resched *r, const struct takeover *t, const char *detail) {
-	if (t->row == ROW_RELEASE)
+	if (t->row == ROW_RELEASE && !MUTANT(RELEASE_NOT_LOGGED))
 		log_nets(r, t, "release", "ok", detail);
 	if (t->row == ROW_START)
 		log_nets(r, t, "start", "ok", NULL);
@@ -195,7 +196,7 @@ void walk_seen(struct resched *r, struct takeover *t, const struct effect_result
 		return;
 	}
 	note_seen(t, result);
-	switch (rule->see(t, result)) {
+	switch (t->row == ROW_VERIFY && MUTANT(NOT_VERIFIED) ? ANSWER_YES : rule->see(t, result)) {
 	case ANSWER_YES:
 		if (t->row == ROW_CLAIM)
 			walk_claim(r, t);
@@ -236,7 +237,7 @@ void walk_did(struct resched *r, struct takeover *t, const struct effect_result 
 		break;
 	case ROW_READY:
 		t->by_node_removal = result->by_node_removal;
-		if (t->by_node_removal && !walk_node_is_lost(r, t->from)) {
+		if (t->by_node_removal && !walk_node_is_lost(r, t->from) && !MUTANT(LIVE_NODE_REMOVED)) {
 			refuse_node_removal(r, t);
 			return;
 		}

@@ -2,6 +2,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +17,10 @@ const char *walk_restart_policy(const struct resched *r, const struct takeover *
 static void add_nets(const struct takeover *t, struct effect *e, bool overlays_only) {
 	e->nets = xnew_n(struct world_net, t->n_nets);
 	for (size_t i = 0; i < t->n_nets; i++)
-		if (!overlays_only || t->nets[i].net.kind != NET_LOCAL)
+		if ((!overlays_only || t->nets[i].net.kind != NET_LOCAL) && !(i > 0 && MUTANT(SECOND_NETWORK_DROPPED)))
 			world_net_copy(&e->nets[e->n_nets++], &t->nets[i].net);
+	if (e->n_nets && MUTANT(MAC_DROPPED))
+		xstr_replace(&e->nets[0].mac, NULL);
 }
 
 static void add_copies(const struct workload *w, const struct takeover *t, struct effect *e) {
@@ -25,7 +28,7 @@ static void add_copies(const struct workload *w, const struct takeover *t, struc
 		strs_add_new(&e->copies, t->old_id);
 	if (w->container && !(t->new_id && strcmp(w->container, t->new_id) == 0))
 		strs_add_new(&e->copies, w->container);
-	for (size_t i = 0; i < w->n_copies; i++)
+	for (size_t i = 0; i < w->n_copies && !MUTANT(COPIES_NOT_RELEASED); i++)
 		strs_add_new(&e->copies, w->copies[i].id);
 	for (size_t i = 0; i < w->ghosts.n; i++)
 		strs_add_new(&e->copies, w->ghosts.v[i]);
@@ -79,6 +82,8 @@ static void add_address(const struct resched *r, const struct workload *w, const
 	add_names(w, t, e);
 	add_nets(t, e, true);
 	add_copies(w, t, e);
+	if (from && from->containers && MUTANT(NEIGHBOUR_RELEASED))
+		strs_add_new(&e->copies, from->containers->id);
 }
 
 static void fill(struct resched *r, struct takeover *t, struct effect *e) {

@@ -5,6 +5,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <assert.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static void orphan(struct workload *w, const struct takeover *t) {
 }
 
 /* The replacement may run on a target that cannot be asked: it stays the owner, and is fenced like any other. */
-static bool may_run(const struct takeover *t) { return t->claimed && t->new_id; }
+static bool may_run(const struct takeover *t) { return t->claimed && t->new_id && !MUTANT(RUNNING_TARGET_DISOWNED); }
 
 /* All attempts are used up: the same takeover waits for an operator, and would begin anew from where the workload is now. */
 static void await_operator(struct resched *r, struct workload *w, struct takeover *t) {
@@ -101,7 +102,7 @@ static void give_up(struct resched *r, struct takeover *t) {
 	bool back = t->abort == ABORT_ROLL_BACK;
 
 	leave_strays(r, w, t);
-	if (takeover_is_past_return(t) && !may_run(t))
+	if (takeover_is_past_return(t) && !may_run(t) && !MUTANT(ORPHAN_FORGOTTEN))
 		orphan(w, t);
 	walk_record(r, t, back ? STEP_OUTCOME_NONE : STEP_FAILED, t->reason);
 	log_nets(r, t, back ? "rolled-back" : "failed", back ? "ok" : "failed", t->reason);
@@ -117,7 +118,7 @@ static void give_up(struct resched *r, struct takeover *t) {
 	}
 	if (t->to)
 		strs_add_new(&w->avoid, t->to);
-	if (w->attempts >= limit_attempts(r, w)) {
+	if (w->attempts >= limit_attempts(r, w) && !MUTANT(ATTEMPTS_NEVER_USED_UP)) {
 		if (t->planned && !takeover_is_past_return(t))
 			stay(r, w, t);
 		else
@@ -125,12 +126,13 @@ static void give_up(struct resched *r, struct takeover *t) {
 		return;
 	}
 	/* The second attempt follows at once: another node may well do. */
-	w->not_before = w->attempts > 1 ? mono_add(r->now, backoff(r, w->attempts - 1)) : r->now;
+	w->not_before =
+		w->attempts > 1 && !MUTANT(ATTEMPTED_WITHOUT_BACKOFF) ? mono_add(r->now, backoff(r, w->attempts - 1)) : r->now;
 	close_takeover(r, t, TAKEOVER_FAILED);
 }
 
 void walk_abort(struct resched *r, struct takeover *t, enum takeover_abort how) {
-	assert(how != ABORT_ROLL_BACK || !t->released); /* the point of no return */
+	assert(how != ABORT_ROLL_BACK || !t->released || MUTANT(ROLLED_BACK_AFTER_RELEASE)); /* the point of no return */
 	t->abort = how;
 	t->tries = 0;
 	t->see = false;
@@ -221,7 +223,7 @@ void walk_undo_result(struct resched *r, struct takeover *t, const struct effect
 		xstr_replace(&t->new_id, result->container); /* now it is known what to remove */
 		return;
 	}
-	if (is_absent(t, result, ours)) {
+	if (is_absent(t, result, ours) || (result->outcome == EFFECT_UNKNOWN && MUTANT(UNKNOWN_TAKEN_FOR_ABSENT))) {
 		if (t->claimed && t->new_id && takeover_has_overlay(t))
 			strs_add_new(&walk_workload(r, t)->ghosts, t->new_id);
 		if (t->new_id && result->outcome == EFFECT_OK)

@@ -3,6 +3,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -31,7 +32,7 @@ static enum evidence evidence_of_copies(const struct resched *r, const struct ta
 	for (size_t i = 0; i < w->n_copies; i++) {
 		const struct workload_copy *c = &w->copies[i];
 		enum evidence e = may_speak(r, t, w, c) ? evidence_of_node(r, t, c->node) : EVIDENCE_STOPPED;
-		least = e < least ? e : least;
+		least = e < least && !MUTANT(COPY_TAKEN_FOR_STOPPED) ? e : least;
 	}
 	return least;
 }
@@ -71,14 +72,14 @@ enum evidence walk_evidence_demanded(const struct resched *r, const struct takeo
 	const struct world_container *c = workload_subject(r, walk_workload(r, t));
 	enum evidence demanded = r->settings.fence;
 
-	if (c && c->policy.fence > demanded)
+	if (c && c->policy.fence > demanded && !MUTANT(FENCE_LABEL_IGNORED))
 		demanded = c->policy.fence;
 	return demanded == EVIDENCE_NONE ? walk_evidence_to_come(r, t) : demanded;
 }
 
 /* By node removal every address of the node is freed, so all that is to move from there must have come as far as this. */
 static const struct workload *awaited_sibling(const struct resched *r, const struct takeover *t) {
-	bool waits = t->by_node_removal && walk_node_is_lost(r, t->from);
+	bool waits = t->by_node_removal && walk_node_is_lost(r, t->from) && !MUTANT(SIBLINGS_NOT_AWAITED);
 
 	for (const struct workload *w = r->workloads; w && waits; w = w->hh.next) {
 		const struct takeover *other = takeover_open(r, w);
@@ -134,7 +135,7 @@ void walk_evidence(struct resched *r, struct takeover *t) {
 		walk_set_state(r, t, TAKEOVER_WAITING);
 		return;
 	}
-	if (have < demanded) {
+	if (have < demanded && !MUTANT(RELEASED_WITHOUT_EVIDENCE)) {
 		lacks_evidence(r, t, demanded, have);
 		return;
 	}

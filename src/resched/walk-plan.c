@@ -2,6 +2,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -134,8 +135,9 @@ static void adopt_target(struct resched *r, struct takeover *t, struct workload 
 	char text[160];
 
 	xstr_replace(&t->to, choice->target);
-	t->generation = ++w->last_generation;
-	w->dirty = true;
+	w->last_generation += !MUTANT(NUMBER_GIVEN_TWICE);
+	t->generation = w->last_generation;
+	w->dirty |= !MUTANT(NUMBER_NOT_WRITTEN);
 	limit_count(r);
 	free(t->staged_name);
 	t->staged_name = workload_staged_name(w, t->generation);
@@ -212,7 +214,7 @@ char *walk_obstacle(struct resched *r, const struct takeover *t, const struct wo
 	*ret_operator = why != NULL;
 	if (why)
 		return why;
-	if (r->settings.parallel && running >= r->settings.parallel)
+	if (r->settings.parallel && running >= r->settings.parallel + MUTANT(ONE_TOO_MANY_AT_ONCE))
 		return xasprintf("%u takeovers are running already", r->settings.parallel);
 	if (limit_allows_another(r, &when))
 		return NULL;

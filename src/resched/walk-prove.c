@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/mutant.h"
 
 #include <string.h>
 #include <utlist.h>
@@ -204,7 +205,8 @@ static void judge(struct resched *r, struct takeover *t, struct takeover_ask *a,
 
 	xstr_replace(&a->detail, result->detail);
 	a->missing = answered && strcmp(a->node, t->to) == 0 && result->here == ANSWER_NO;
-	a->proven = answered && result->right && !a->missing && result->answered != ANSWER_NO;
+	a->proven =
+		answered && (result->right || MUTANT(WRONG_ROWS_TAKEN_FOR_PROOF)) && !a->missing && result->answered != ANSWER_NO;
 	if (a->proven)
 		return;
 	if (answered && !result->right)

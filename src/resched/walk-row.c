@@ -2,6 +2,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <assert.h>
 
@@ -21,7 +22,7 @@ bool takeover_has_overlay(const struct takeover *t) {
 }
 
 bool takeover_has_fenced(const struct takeover *t) {
-	if (!t->planned || t->row < ROW_FENCE_DISCONNECT)
+	if (!t->planned || t->row < ROW_FENCE_DISCONNECT || MUTANT(FENCED_OWNER_LEFT))
 		return false;
 	return t->effect_out || t->row > ROW_FENCE_STOP || (t->row == ROW_FENCE_STOP && takeover_has_overlay(t));
 }
@@ -99,9 +100,13 @@ static struct span retry_delay(const struct resched *r, const struct takeover *t
 	return span_less(r->settings.backoff_cap, d) ? r->settings.backoff_cap : d;
 }
 
-void walk_retry(struct resched *r, struct takeover *t) { walk_delay(r, t, retry_delay(r, t)); }
+void walk_retry(struct resched *r, struct takeover *t) {
+	walk_delay(r, t, MUTANT(RETRIED_WITHOUT_BACKOFF) ? span_ms(RETRY_MS) : retry_delay(r, t));
+}
 
 void walk_ask_operator(struct resched *r, struct takeover *t) {
+	if (MUTANT(OPERATOR_NOT_TOLD_WHY))
+		xstr_replace(&t->reason, NULL);
 	walk_set_state(r, t, TAKEOVER_NEEDS_OPERATOR);
 	walk_delay(r, t, span_sec(OPERATOR_POLL_SEC));
 }

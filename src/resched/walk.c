@@ -8,6 +8,7 @@
 #include "resched/walk-internal.h"
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -21,7 +22,7 @@ static bool is_exhausted(const struct takeover *t) {
 static void act_missed(struct resched *r, struct takeover *t, const struct effect_result *result) {
 	const struct takeover_rule *rule = takeover_rule(t->row);
 
-	if (result->outcome == EFFECT_UNKNOWN)
+	if (result->outcome == EFFECT_UNKNOWN && !MUTANT(UNKNOWN_TAKEN_FOR_NOT_DONE))
 		t->see = rule->look != rule->act;
 	t->tries++;
 	if (t->row == ROW_CREATE && result->outcome == EFFECT_NOT_DONE && !t->create_open)
@@ -62,7 +63,7 @@ void takeover_result(struct resched *r, struct takeover *t, const struct effect_
 		walk_seen(r, t, result);
 	else if (result->outcome == EFFECT_REFUSED)
 		walk_refused(r, t, result);
-	else if (result->outcome == EFFECT_OK)
+	else if (result->outcome == EFFECT_OK || (result->outcome == EFFECT_UNKNOWN && MUTANT(UNKNOWN_TAKEN_FOR_DONE)))
 		walk_did(r, t, result);
 	else
 		act_missed(r, t, result);
@@ -71,9 +72,10 @@ void takeover_result(struct resched *r, struct takeover *t, const struct effect_
 /* The node that was given up answers again before anything was taken from it; or the one that was to give way died by itself. */
 static bool must_roll_back(const struct resched *r, const struct takeover *t) {
 	const struct world_node *from = world_node(&r->world, t->from);
-	if (takeover_is_past_return(t) || t->abort != ABORT_NO || !from)
+	if ((takeover_is_past_return(t) && !MUTANT(ROLLED_BACK_AFTER_RELEASE)) || t->abort != ABORT_NO || !from)
 		return false;
-	return t->planned ? node_is_lost(r, from) || walk_workload(r, t)->gone : from->verdict == NODE_ALIVE;
+	return t->planned ? node_is_lost(r, from) || walk_workload(r, t)->gone
+			  : from->verdict == NODE_ALIVE && !MUTANT(NOT_ROLLED_BACK);
 }
 
 /* Nothing begins, and no point of no return is passed, while the brake holds or the node's death is in doubt. */
@@ -83,7 +85,7 @@ static bool must_pause(struct resched *r, struct takeover *t) {
 	if (takeover_is_past_return(t) || t->abort != ABORT_NO)
 		return false;
 	const char *barred = from ? node_is_barred(r, from) : NULL;
-	if (barred) {
+	if (barred && !MUTANT(BRAKE_IGNORED_ONCE_BEGUN)) {
 		if (from->hold)
 			takeover_reason(t, "%s is held by an operator: %s", t->from, barred);
 		else
@@ -119,7 +121,7 @@ static bool is_skipped(const struct resched *r, const struct takeover *t, const 
 	case ROW_FENCE_STOP:
 		return !t->planned || !from || node_is_lost(r, from);
 	case ROW_POLICY:
-		return !*walk_restart_policy(r, t) || strcmp(walk_restart_policy(r, t), "no") == 0;
+		return !*walk_restart_policy(r, t) || strcmp(walk_restart_policy(r, t), "no") == 0 || MUTANT(POLICY_NOT_GIVEN_BACK);
 	case ROW_REPAIR:
 		*ret_why = "no agents: peers follow when the engines' gossip has given the old host up";
 		return !walk_has_agents(r, t);
@@ -213,7 +215,7 @@ void takeover_walk(struct resched *r, struct takeover *t) {
 		walk_target_lost(r, t);
 		return;
 	}
-	if (t->pending || must_pause(r, t))
+	if ((t->pending && !MUTANT(ASKED_WHILE_PENDING)) || must_pause(r, t))
 		return;
 	bool decided_here = t->abort == ABORT_NO &&
 			    !takeover_rule(t->row)->has_do; /* such rows look at the world: no need to wait for a time */

@@ -32,12 +32,14 @@ static void run_asker(int host, const char *addresses) {
 	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
 		failed("%s: %s", folder, strerror(errno));
 	whole = realpath(folder, NULL);
-	lab_do("docker h%d run -d --name asker-h%d --restart always --stop-signal KILL --network ov -v %s:/heard "
+	lab_do("docker h%d create --name asker-h%d --restart always --stop-signal KILL --network ov -v %s:/heard "
 	       "heir-lab/busybox:1 "
 	       "sh -c 'ask() { while :; do read a _ </proc/uptime; p=$(timeout 1 wget -q -O- http://$1/ 2>/dev/null || echo -); "
 	       "read b _ </proc/uptime; echo \"$a $b $1 $p\" >>/heard/log; sleep 0.3; done; }; "
 	       "for ip; do ask $ip & done; wait' asker %s",
 	       host, host, whole, addresses);
+	char *name CLEANUP_FREE = xasprintf("asker-h%d", host), *node CLEANUP_FREE = xasprintf("h%d", host);
+	start(node, name); /* which waits where an engine refuses it at first */
 }
 
 void askers_run(int hosts, const char *addresses) {

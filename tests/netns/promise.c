@@ -68,9 +68,10 @@ struct web web_run(const char *host, const char *name, const char *arguments) {
 struct web web_run_image(const char *host, const char *name, const char *arguments, const char *image) {
 	struct web w;
 
-	lab_do("docker %s run -d --name %s --stop-signal KILL %s %s"
+	lab_do("docker %s create --name %s --stop-signal KILL %s %s"
 	       " sh -c 'mkdir -p /www; hostname >/www/index.html; exec httpd -f -p 80 -h /www'",
 	       host, name, arguments, image);
+	start(host, name);
 	if (!web_find(host, name, &w))
 		failed("%s does not run on %s", name, host);
 	return w;
@@ -90,11 +91,12 @@ unsigned count_running(const char *name) {
 }
 
 void prefer_target(const char *host, const char *other) {
-	static const char run[] = "run -d --stop-signal KILL";
+	static const char create[] = "create --stop-signal KILL";
 
-	lab_do("docker %s %s --name warm --network ov " IMAGE " sleep 100000", host, run);
+	lab_do("docker %s %s --name warm --network ov " IMAGE " sleep 100000", host, create);
+	start(host, "warm");
 	for (int i = 1; i <= 3; i++)
-		lab_do("docker %s %s --name filler%d " IMAGE " sleep 100000", other, run, i);
+		lab_do("docker %s run -d --stop-signal KILL --name filler%d " IMAGE " sleep 100000", other, i);
 }
 
 /* --- the client --- */
@@ -106,11 +108,12 @@ void client_forget(void) { client_host[0] = '\0'; }
 void client_run(const char *host, const char *networks, const char *addresses) {
 	copy(client_host, sizeof client_host, host);
 	/* busybox's own wget -T is known to crash. One line for each attempt: address, page. */
-	lab_do("docker %s run -d --name client --stop-signal KILL %s " IMAGE
+	lab_do("docker %s create --name client --stop-signal KILL %s " IMAGE
 	       " sh -c 'ask() { while :; do echo \"$1 $(timeout 1 wget -q -O- http://$1/ 2>/dev/null || echo -)\"; sleep 0.3; "
 	       "done; }; "
 	       "for ip; do ask $ip & done; wait' client %s",
 	       host, networks, addresses);
+	start(host, "client");
 }
 
 /* "2026-11-23T04:38:12.123456789Z 10.20.0.50 d497b66056d5" */

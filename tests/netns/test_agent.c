@@ -72,7 +72,7 @@ static void takeover_is_proven_by_every_kernel_and_the_return_undoes_it(void) {
 	heal("h1");
 	expect_lifted_last(&web);
 	expect_returned(&web, &moved);
-	assert_true(log_tells_in_order("cut off in its host's kernel", "removed"));
+	wait_until("the log tells both", log_tells_in_order("cut off in its host's kernel", "removed"));
 	expect_rows("h1", &moved);
 	expect_rows("h2", &moved);
 	expect_rows("h3", &moved);

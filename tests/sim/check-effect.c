@@ -57,6 +57,18 @@ static void check_addresses(struct sim *s, const struct effect *e) {
 	}
 }
 
+/* Every attempt has a number of its own, whatever crashed before it. */
+static void check_number(struct sim *s, const struct effect *e) {
+	const struct truth *t = sim_truth_named(s, e->workload);
+
+	for (int i = 0; i < s->fake.n_containers && t; i++) {
+		const struct fake_container *c = s->fake.containers[i];
+		if (sim_truth(s, c) == t && generation_of(c) >= e->generation && strcmp(c->takeover, e->takeover) != 0)
+			sim_fail(s, INV_OWNER, "%s is made as generation %u, and there was one of generation %u", e->name,
+				 e->generation, generation_of(c));
+	}
+}
+
 /* ---- the last one standing is not removed ---- */
 
 static void check_removal(struct sim *s, const struct effect *e) {
@@ -67,6 +79,9 @@ static void check_removal(struct sim *s, const struct effect *e) {
 		return;
 	const struct fake_container *owner = w ? fake_by_id(&s->fake, w->container) : NULL;
 	bool newer = w && (w->generation > generation_of(c) || c->touched); /* by hand: a staged one that was given up long ago */
+	const struct world_node *at = w ? world_node(resched_world(s->machine), w->node) : NULL;
+	if (owner && at && at->verdict != NODE_ALIVE)
+		sim_fail(s, INV_REMOVED, "%s is to be removed, and %s, where the newer one is, does not answer", c->name, at->name);
 	if (!owner || owner == c || !w->verified || !owner->proved || !newer)
 		sim_fail(s, INV_REMOVED, "%s (generation %u) is to be removed, and no newer one was proved", c->name,
 			 generation_of(c));
@@ -304,8 +319,12 @@ void check_effect(struct sim *s, const struct effect *e) {
 	check_pending(s, e);
 	check_subjects(s, e);
 	check_brake(s, e, t);
-	if (e->kind == EFFECT_CREATE)
+	if (e->kind == EFFECT_CREATE) {
 		check_addresses(s, e);
+		check_number(s, e);
+	}
+	if (e->kind == EFFECT_RELEASE && e->by_node_removal && !check_is_lost(s, e->node))
+		sim_fail(s, INV_TOUCHED, "%s is to be removed from the swarm, and was not given up", e->node);
 	if (e->kind == EFFECT_REMOVE)
 		check_removal(s, e);
 	if (e->kind == EFFECT_START)

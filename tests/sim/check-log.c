@@ -12,6 +12,7 @@ struct story {
 	char *takeover, *container, *from, *to, *detail;
 	char *step, *evidence;
 	bool begun, resumed, fenced; /* its fence line was there */
+	bool released, again;        /* what an attempt before it let go of is not let go of a second time */
 };
 
 static void story_clear(struct story *o) {
@@ -68,7 +69,12 @@ void check_log_written(struct sim *s, const struct store_log_row *line) {
 		sim_fail(s, INV_LOG, "the log of takeover %s goes on with %s after %s", o->takeover, line->step, o->step);
 	if (strcmp(line->step, "done") == 0 && !o->fenced && !o->resumed)
 		sim_fail(s, INV_EVIDENCE, "the log of takeover %s says done, and never on what evidence", o->takeover);
+	if (strcmp(line->step, "done") == 0 && line->ip && !o->released && !o->resumed && !o->again)
+		sim_fail(s, INV_LOG, "the log of takeover %s says done, and not that its address was released", o->takeover);
 	o->begun |= strcmp(line->step, "plan") == 0;
+	o->again |= strcmp(line->step, "failed") == 0 ||
+		    (strcmp(line->step, "plan") == 0 && line->detail && strcmp(line->detail, "again") == 0);
+	o->released |= strcmp(line->step, "release") == 0;
 	o->resumed |=
 		strcmp(line->step, "plan") == 0 && line->from_node && line->to_node && strcmp(line->from_node, line->to_node) == 0;
 	o->fenced |= strcmp(line->step, "fence") == 0 && line->evidence;

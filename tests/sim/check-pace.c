@@ -183,6 +183,11 @@ static void check_target(struct sim *s, const struct takeover *t) {
 	if (!mono_reached(s->checks->held_until[node], s->now))
 		sim_fail(s, INV_HELD, "takeover %s goes to %s, which is held down for %.1f s more", t->id, t->to,
 			 span_to_sec(mono_since(s->now, s->checks->held_until[node])));
+	for (int i = 0; i < s->fake.n_containers; i++) {
+		const struct fake_container *c = s->fake.containers[i];
+		if (c->node == node && c->running && check_is_stale(s, c))
+			sim_fail(s, INV_HELD, "takeover %s goes to %s, where the stale %s still runs", t->id, t->to, c->id);
+	}
 	if (s->settings.per_target && count(s, t->to, false) > s->settings.per_target)
 		sim_fail(s, INV_LIMITS, "%u takeovers run on %s, %u may", count(s, t->to, false), t->to, s->settings.per_target);
 }
@@ -209,6 +214,19 @@ static unsigned count_lost(const struct sim *s) {
 	return lost;
 }
 
+/* The brake lets go of what a storm has hit when that had time to come back, and looks once a beat who else answers. */
+static void check_calm(struct sim *s, const struct takeover *t) {
+	const struct checks *c = s->checks;
+	struct span settle = storm_settling_time(&s->detector_settings);
+
+	if (c->stormy.ns && is_too_soon(s, c->stormy, settle))
+		sim_fail(s, INV_BRAKE, "takeover %s begins %.1f s after a storm", t->id,
+			 span_to_sec(mono_since(c->stormy, s->now)));
+	if (c->alone_since.ns != MONO_NEVER.ns && !is_too_soon(s, c->alone_since, settle))
+		sim_fail(s, INV_BRAKE, "takeover %s begins, and nobody else has answered for %.1f s", t->id,
+			 span_to_sec(mono_since(c->alone_since, s->now)));
+}
+
 static bool is_storm(const struct sim *s, unsigned lost) { return lost * 100 > s->max_lost * (unsigned)s->fake.n_nodes; }
 
 static void check_begun(struct sim *s, const struct takeover *t, const struct truth *truth) {
@@ -216,6 +234,8 @@ static void check_begun(struct sim *s, const struct takeover *t, const struct tr
 
 	if (is_storm(s, count_lost(s)) && !(from && from->confirmed_dead) && !takeover_is_resumed(t))
 		sim_fail(s, INV_BRAKE, "takeover %s begins, and %u of %d nodes are lost", t->id, count_lost(s), s->fake.n_nodes);
+	if (!(from && from->confirmed_dead) && !takeover_is_resumed(t))
+		check_calm(s, t);
 	if (truth->life != s->checks->life || truth->failures < 2)
 		return;
 	struct span pause = twice(s->settings.backoff_initial, truth->failures - 2, s->settings.backoff_cap);
@@ -286,7 +306,22 @@ static void forget_verdicts(struct sim *s) {
 	memset(c->verdicts, 0, sizeof(c->verdicts));
 	memset(c->n_deaths, 0, sizeof(c->n_deaths));
 	memset(c->held_until, 0, sizeof(c->held_until));
-	c->no_storm_since = MONO_NEVER;
+	c->no_storm_since = c->alone_since = MONO_NEVER;
+	c->stormy = (struct mono){0};
+}
+
+static void note_storm(struct sim *s, bool answered) {
+	struct checks *c = s->checks;
+	bool known = false;
+
+	for (int i = 0; i < s->fake.n_nodes; i++)
+		known |= c->verdicts[i] == NODE_DEAD || c->verdicts[i] == NODE_SUSPECT || c->verdicts[i] == NODE_ENGINE_ONLY;
+	if (known && is_storm(s, count_lost(s)))
+		c->stormy = s->now;
+	if (answered || !mono_reached(s->sleeps, s->now))
+		c->alone_since = MONO_NEVER;
+	else if (c->alone_since.ns == MONO_NEVER.ns)
+		c->alone_since = s->now;
 }
 
 static void check_brake_lets_go(struct sim *s, bool alive_remote) {
@@ -304,7 +339,7 @@ static void check_brake_lets_go(struct sim *s, bool alive_remote) {
 }
 
 void check_pace_nodes(struct sim *s) {
-	bool alive_remote = false;
+	bool alive_remote = false, agent = false;
 	int i = 0;
 
 	if (s->checks->verdict_manager != s->manager)
@@ -314,8 +349,10 @@ void check_pace_nodes(struct sim *s) {
 			note_verdict(s, i, n->verdict);
 		s->checks->was_lost[i] |= check_is_lost(s, n->name) || n->verdict == NODE_DEAD;
 		alive_remote |= n->verdict == NODE_ALIVE && n->remote;
+		agent |= n->agent.state == NODE_AGENT_OK && n->remote;
 		if (n->agent.settled)
 			s->checks->orders[i].failures = 0;
 	}
+	note_storm(s, alive_remote || agent);
 	check_brake_lets_go(s, alive_remote);
 }

@@ -86,18 +86,27 @@ static enum evidence demanded(const struct sim *s, const struct truth *truth) {
 	return more == EVIDENCE_NONE ? EVIDENCE_PRESUMED : more;
 }
 
+static void check_put_away(struct sim *s, const struct takeover *t, const struct fake_container *c) {
+	const struct world_node *n = world_node(resched_world(s->machine), s->fake.nodes[c->node].name);
+
+	bool asked = !t->old_id || strcmp(t->old_id, c->id) == 0; /* those before the owner were asked of when that was made */
+	if (!asked || !c->exists || !c->running || c->touched || n->confirmed_dead)
+		return;
+	if (t->evidence == EVIDENCE_STOPPED)
+		sim_fail(s, INV_EVIDENCE, "takeover %s takes %s for stopped, and it runs on %s", t->id, c->id, n->name);
+	if (t->evidence == EVIDENCE_PRESUMED && !check_is_lost(s, n->name))
+		sim_fail(s, INV_EVIDENCE, "takeover %s presumes %s dead, which was not given up", t->id, n->name);
+}
+
 /* Evidence is what is so, not what was said. */
 static void check_evidence(struct sim *s, const struct takeover *t) {
 	struct truth *truth = sim_truth_named(s, t->workload);
-	const struct fake_container *c = fake_by_id(&s->fake, t->old_id);
-	const struct world_node *from = world_node(resched_world(s->machine), t->from);
 
 	if (!truth || t->evidence < demanded(s, truth))
 		sim_fail(s, INV_EVIDENCE, "takeover %s goes on with evidence \"%s\"", t->id, evidence_name(t->evidence));
-	if (t->evidence == EVIDENCE_STOPPED && c && c->exists && c->running && !c->touched && !(from && from->confirmed_dead))
-		sim_fail(s, INV_EVIDENCE, "takeover %s takes %s for stopped, and it runs on %s", t->id, c->name, t->from);
-	if (t->evidence == EVIDENCE_PRESUMED && c && !check_is_lost(s, t->from) && c->exists && c->running && !c->touched)
-		sim_fail(s, INV_EVIDENCE, "takeover %s presumes %s dead, which was not given up", t->id, t->from);
+	for (int i = 0; i < s->fake.n_containers && truth; i++)
+		if (sim_truth(s, s->fake.containers[i]) == truth)
+			check_put_away(s, t, s->fake.containers[i]);
 	check_fenced(s, t);
 }
 

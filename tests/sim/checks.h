@@ -37,6 +37,8 @@ struct checks {
 	struct mono held_until[FAKE_NODES_MAX];
 	bool was_lost[FAKE_NODES_MAX]; /* at some time in this history */
 	struct mono no_storm_since;    /* nothing speaks for the brake; MONO_NEVER: something does */
+	struct mono stormy;            /* the last moment of a storm that nodes were in that had been heard of; 0: there was none */
+	struct mono alone_since;       /* neither engine nor agent of another host answers; MONO_NEVER: one does */
 	struct check_tries orders[FAKE_NODES_MAX], cleaned[CLEANED_MAX]; /* by node; by container */
 
 	/* check-log.c */

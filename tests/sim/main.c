@@ -5,9 +5,14 @@
  *   sim --seed S [--without LIST] [--nodes N] [-v]
  *                                               one of them, without some of its faults (numbers) and containers (c and a
  *                                               number), on at most N nodes; -v tells it
- *   sim --real-store DIR [--takeovers N]         one kind history against a real file: memory, and how fast a killed manager is
- * back
- *   --brief                                     failures in one line each, nothing shrunk */
+ *   sim --real-store DIR [--takeovers N]        one kind history against a real file: memory, and how fast a killed manager
+ *                                               is back
+ *   --brief                                     failures in one line each, nothing shrunk
+ *
+ * In the build with the planted bugs (mutants.h), N seeds for each:
+ *   sim --mutants [--seeds N] [--jobs J] [NAME...]
+ *   sim --mutant NAME …                         any of the above with that one */
+#include "mutants.h"
 #include "real.h"
 #include "runs.h"
 
@@ -23,7 +28,7 @@
 struct options {
 	unsigned long n, first;
 	int jobs;
-	bool one, brief, verbose;
+	bool one, brief, verbose, mutants;
 	const char *regressions;
 	const char *real; /* the folder of --real-store */
 	unsigned long takeovers;
@@ -171,6 +176,10 @@ static void parse(int argc, char **argv, struct options *o) {
 		{"nodes", required_argument, NULL, 'N'},
 		{"brief", no_argument, NULL, 'b'},
 		{"verbose", no_argument, NULL, 'v'},
+#ifdef HEIR_MUTANTS
+		{"mutants", no_argument, NULL, 'm'},
+		{"mutant", required_argument, NULL, 'M'},
+#endif
 		{"regressions", required_argument, NULL, 'r'},
 		{"real-store", required_argument, NULL, 'R'},
 		{"takeovers", required_argument, NULL, 't'},
@@ -213,6 +222,16 @@ static void parse(int argc, char **argv, struct options *o) {
 		case 't':
 			o->takeovers = number(optarg);
 			break;
+#ifdef HEIR_MUTANTS
+		case 'm':
+			o->mutants = true;
+			break;
+		case 'M':
+			if (mutants_switch_on(optarg))
+				break;
+			fprintf(stderr, "sim: there is no mutant \"%s\"\n", optarg);
+			exit(64);
+#endif
 		default:
 			exit(64);
 		}
@@ -230,6 +249,10 @@ int main(int argc, char **argv) {
 		return !real_run(o.real, (unsigned)o.takeovers);
 	if (o.one)
 		return run_one(&o);
+#ifdef HEIR_MUTANTS
+	if (o.mutants)
+		return mutants_run(o.n, o.jobs, argv + optind) > 0;
+#endif
 	if (o.regressions)
 		failed += run_regressions(o.regressions, &passed);
 	unsigned long bad = run_seeds(&o);

@@ -10,7 +10,7 @@
 
 #define CHUNK 20 /* seeds that one process takes in a row */
 
-static void *shared(size_t size) {
+void *runs_shared(size_t size) {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED) {
@@ -20,7 +20,7 @@ static void *shared(size_t size) {
 	return p;
 }
 
-static pid_t begin(void) {
+pid_t runs_fork(void) {
 	fflush(stdout);
 	pid_t pid = fork();
 
@@ -44,8 +44,8 @@ static bool wait_for(pid_t pid, struct verdict *ret) {
 }
 
 void runs_one(unsigned long seed, const struct variant *variant, bool verbose, struct verdict *ret) {
-	struct verdict *v = shared(sizeof(*v));
-	pid_t pid = begin();
+	struct verdict *v = runs_shared(sizeof(*v));
+	pid_t pid = runs_fork();
 
 	if (pid == 0) {
 		sim_run(seed, variant, verbose, v);
@@ -89,7 +89,7 @@ static void work(struct job *j, unsigned long first, unsigned long n, unsigned l
 
 /* After a crash the next process goes on behind it. */
 static void run_job(struct job *j, unsigned long first, unsigned long n, int jobs, int mine) {
-	pid_t pid = begin();
+	pid_t pid = runs_fork();
 
 	if (pid == 0) {
 		work(j, first, n, (unsigned long)jobs, (unsigned long)mine);
@@ -135,7 +135,7 @@ void runs_all(unsigned long first, unsigned long n, int jobs, struct runs *ret) 
 	struct job **job = calloc((size_t)jobs, sizeof(*job));
 
 	for (int i = 0; i < jobs; i++) {
-		job[i] = shared(size);
+		job[i] = runs_shared(size);
 		run_job(job[i], first, n, jobs, i);
 	}
 	for (int i = 0; i < jobs; i++)

@@ -5,6 +5,7 @@
 #include "sim.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* One history. */
 void runs_one(unsigned long seed, const struct variant *variant, bool verbose, struct verdict *ret);
@@ -24,6 +25,10 @@ struct runs {
 
 /* n seeds from the first on, in so many processes; what comes out does not depend on how many. Their coverage is added to ours. */
 void runs_all(unsigned long first, unsigned long n, int jobs, struct runs *ret);
+
+/* What processes share, zeroed; and one more of them. It is over where there is none. */
+void *runs_shared(size_t size);
+pid_t runs_fork(void);
 
 /* Leaves out of a failing history whatever can be: the same invariant breaks without it. */
 void shrink(unsigned long seed, const struct verdict *failed, struct variant *ret);
