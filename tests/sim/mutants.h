@@ -12,6 +12,7 @@ struct mutant_story {
 	const char *name;
 	unsigned breaks; /* invariants, a bit each: it is found when one of these does not hold */
 	const char *what;
+	bool open; /* it survives so far: told, and not demanded */
 };
 
 extern const struct mutant_story mutant_stories[MUTANT_MAX]; /* mutants-table.c */
@@ -19,7 +20,7 @@ extern const struct mutant_story mutant_stories[MUTANT_MAX]; /* mutants-table.c 
 bool mutants_switch_on(const char *name); /* false: there is none of that name */
 
 /* First none, which has to pass; then each of them on as many of n seeds as it takes, in so many processes. The names of some, or
- * NULL for all. What did not go as it should. */
+ * NULL for all that are demanded. What did not go as it should. */
 int mutants_run(unsigned long n, int jobs, char *const *names);
 
 #endif
