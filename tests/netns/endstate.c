@@ -219,10 +219,10 @@ static json_t *members(void) {
 
 /* ---- kernels ---- */
 
-/* For the address that moved, what was set, not what was learned from frames: those rows come and go. A host that is cut off goes
- * by its own gossip. */
+/* For the address that moved, what was set, not what was learned from frames: those rows come and go. Only where an agent keeps
+ * them: a host that is cut off goes by its own gossip, and engines alone were seen to lose rows after a return. */
 static json_t *rows_of(const char *host, const struct web *w) {
-	if (!node_is(host, "alive"))
+	if (!agent_is(host, "ok"))
 		return json_null();
 	char *text CLEANUP_FREE = lab("fdb %s | grep -F -e '%s ' -e '%s ' | grep -Ei 'permanent|static' | sort -u || true", host,
 				      w->nets[0].mac, w->nets[0].ip);
