@@ -112,6 +112,9 @@ static void give_up(struct resched *r, struct takeover *t) {
 	}
 	w->attempts++;
 	w->dirty = true;
+	/* Moving it back cost it an interruption, for nothing: once is enough, or it would go to and fro for ever. */
+	if (t->planned && takeover_is_past_return(t))
+		xstr_replace(&w->origin, NULL);
 	if (w->abandoned) {
 		close_takeover(r, t, TAKEOVER_FAILED);
 		return;

@@ -155,7 +155,8 @@ static void a_kept_copy_is_parked_and_stays(void **state) {
 	assert_int_equal(web(rig)->copies[0].row, CLEAN_KEPT);
 }
 
-static void the_oldest_is_kept_by_a_move_back(void **state) {
+/* To where the copy on h1 is gone, and web is asked back there. */
+static struct rig *begin_moved_back(void **state) {
 	struct rig *rig = *state;
 
 	rig->settings.keep_oldest = true;
@@ -177,6 +178,12 @@ static void the_oldest_is_kept_by_a_move_back(void **state) {
 	const struct effect_result created = {.outcome = EFFECT_OK, .container = "cccccccccccc"};
 	answer(rig, EFFECT_CREATE, "h1", &created);
 	ok(rig, EFFECT_READY, NULL);
+	return rig;
+}
+
+static void the_oldest_is_kept_by_a_move_back(void **state) {
+	struct rig *rig = begin_moved_back(state);
+
 	/* The owner lives: it is fenced by its own engine, and only then its address released. */
 	ok(rig, EFFECT_DISCONNECT, "h2");
 	assert_false(last(rig)->released);
@@ -184,6 +191,19 @@ static void the_oldest_is_kept_by_a_move_back(void **state) {
 	assert_true(last(rig)->released);
 	assert_int_equal(last(rig)->evidence, EVIDENCE_STOPPED);
 	ok(rig, EFFECT_RELEASE, NULL);
+}
+
+static void a_move_back_that_fails_behind_the_fence_is_not_tried_again(void **state) {
+	struct rig *rig = begin_moved_back(state);
+
+	ok(rig, EFFECT_DISCONNECT, "h2");
+	ok(rig, EFFECT_STOP, "h2");
+	until_started(rig);
+	refuse(rig, EFFECT_START, "h1", REFUSAL_PORT_TAKEN, "port is already allocated");
+	ok(rig, EFFECT_REMOVE, "h1");
+	assert_false(last(rig)->planned); /* it gets its place back, where that is */
+	assert_string_equal(last(rig)->to, "h2");
+	assert_null(web(rig)->origin);
 }
 
 /* ---- what goes wrong ---- */
@@ -390,6 +410,7 @@ int main(void) {
 		T(a_node_back_after_the_release_has_a_stale_copy),
 		T(a_kept_copy_is_parked_and_stays),
 		T(the_oldest_is_kept_by_a_move_back),
+		T(a_move_back_that_fails_behind_the_fence_is_not_tried_again),
 		T(without_a_control_socket_an_operator_is_asked_and_it_goes_on_when_there_is_one),
 		T(a_taken_port_fails_the_attempt_and_the_next_node_gets_the_same_address),
 		T(attempts_used_up_need_an_operator),
