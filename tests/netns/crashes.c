@@ -48,7 +48,7 @@ static void set_up(struct scene *s) {
 	if (other)
 		make_image();
 	for (int i = 0; i < 3 && back; i++)
-		lab_do("docker h3 run -d --name filler%d --stop-signal KILL heir-lab/busybox:1 sleep 100000", i);
+		lab_do("docker h3 run -d --name filler%d --network none --stop-signal KILL heir-lab/busybox:1 sleep 100000", i);
 	client_run("h3", "--network ov --ip 10.20.200.30 -p 8080:80", WEB " " STAYS);
 	lab_do("docker h2 run -d --name warm --stop-signal KILL --network ov --ip 10.20.200.20 heir-lab/busybox:1 sleep 100000");
 	(void)web_run("h1", "stays", "--network ov --ip " STAYS);
