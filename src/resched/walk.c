@@ -82,8 +82,8 @@ static bool must_roll_back(const struct resched *r, const struct takeover *t) {
 static bool must_pause(struct resched *r, struct takeover *t) {
 	const struct world_node *from = world_node(&r->world, t->from);
 
-	if (takeover_is_past_return(t) || t->abort != ABORT_NO)
-		return false;
+	if (takeover_is_past_return(t) || t->abort != ABORT_NO || walk_workload(r, t)->exhausted)
+		return false; /* what has used up its attempts does nothing anyway, and goes on asking for an operator */
 	const char *barred = from ? node_is_barred(r, from) : NULL;
 	if (barred && !MUTANT(BRAKE_IGNORED_ONCE_BEGUN)) {
 		if (from->hold)

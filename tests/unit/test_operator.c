@@ -137,6 +137,23 @@ static void until_exhausted(struct rig *rig) {
 	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "3 attempts failed");
 }
 
+static void neither_brake_nor_hold_hides_that_an_operator_is_needed(void **state) {
+	struct rig *rig = begin(state);
+	struct err err;
+
+	until_exhausted(rig);
+	resched_brake(rig->r, true, "3 of 4 nodes are lost");
+	turn(rig);
+	resched_brake(rig->r, false, "");
+	turn(rig);
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "3 attempts failed");
+	assert_int_equal(resched_hold(rig->r, "h1", "new memory", &err), 0);
+	turn(rig);
+	assert_int_equal(resched_release_hold(rig->r, "h1", &err), 0);
+	turn(rig);
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "3 attempts failed");
+}
+
 static void a_retry_begins_with_all_attempts_again(void **state) {
 	struct rig *rig = begin(state);
 	struct err err;
@@ -327,6 +344,7 @@ int main(void) {
 		T(a_hold_down_that_ends_is_noticed_without_any_news),
 		T(a_zone_that_lost_too_many_keeps_its_own),
 		T(an_operators_word_goes_before_a_zones_brake),
+		T(neither_brake_nor_hold_hides_that_an_operator_is_needed),
 		T(a_retry_begins_with_all_attempts_again),
 		T(a_retry_does_not_wait_for_the_delay_between_attempts),
 		T(what_is_over_is_not_retried),
