@@ -37,6 +37,8 @@ static char *stale_copy(struct sim *s, const struct truth *t, const struct workl
 			return xasprintf("the stale %s (%s) still runs on %s", c->name, c->id, s->fake.nodes[c->node].name);
 		if (c->task[0] || c->task[1])
 			return xasprintf("the stale %s (%s) is still connected on %s", c->name, c->id, s->fake.nodes[c->node].name);
+		if (c->started && *c->policy && strcmp(c->policy, "no") != 0 && !c->unparked && !c->touched)
+			return xasprintf("the stale %s (%s) comes up again with %s", c->name, c->id, s->fake.nodes[c->node].name);
 		if (w && w->verified && w->must_run && !s->settings.stale_keep && !open_takeover(s, w->id))
 			return xasprintf("the stale %s (%s) is still on %s", c->name, c->id, s->fake.nodes[c->node].name);
 	}

@@ -7,6 +7,7 @@
 
 #define ROW_RETRY_MS 250 /* a row's second try comes no sooner; then twice as late each time */
 #define STORM_OVER_SEC 30
+#define BEGUN_AT_ONCE_MAX 8 /* takeovers of one workload, each less than a second after the last */
 
 static struct span twice(struct span d, unsigned times, struct span cap) {
 	for (unsigned i = 0; i < times && span_less(d, cap); i++)
@@ -229,6 +230,14 @@ static void check_calm(struct sim *s, const struct takeover *t) {
 
 static bool is_storm(const struct sim *s, unsigned lost) { return lost * 100 > s->max_lost * (unsigned)s->fake.n_nodes; }
 
+/* What begins and goes back without end harms nobody, and helps nobody. */
+static void check_again(struct sim *s, struct truth *truth) {
+	truth->begun = is_too_soon(s, truth->begun_last, span_sec(1)) ? truth->begun + 1 : 0;
+	truth->begun_last = s->now;
+	if (truth->begun > BEGUN_AT_ONCE_MAX)
+		sim_fail(s, INV_LIMITS, "takeovers of %s begin one upon the other", truth->workload);
+}
+
 static void check_begun(struct sim *s, const struct takeover *t, const struct truth *truth) {
 	const struct world_node *from = world_node(resched_world(s->machine), t->from);
 
@@ -262,6 +271,8 @@ void check_pace_turn(struct sim *s, const struct takeover *t, struct seen_takeov
 
 	if (was->row != t->row)
 		was->misses = 0;
+	if (truth && !was->known)
+		check_again(s, truth);
 	if (!truth || t->planned || was->planned)
 		return;
 	if (!was->known && !takeover_is_over(t->state))

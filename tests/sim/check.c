@@ -137,6 +137,10 @@ static void check_reached(struct sim *s, const struct takeover *t, const struct 
 		for (int k = 0; k < FAKE_NETS && proven & (1U << i); k++) {
 			if (!*c->ip[k] || !kernel_joined(s, i, k) || s->agents[i].unheard || s->agents[i].down)
 				continue;
+			int row = s->kernels[i].rows[k][kernel_row_of(c->ip[k])].to;
+			if (i != c->node && row != c->node + 1 && c->running)
+				sim_fail(s, INV_PACKETS, "takeover %s is done, %s has shown that its row is right, and it is %d",
+					 t->id, s->fake.nodes[i].name, row);
 			const struct fake_container *at = kernel_reaches(s, i, k, c->ip[k]);
 			if (at && at != c && at->node != i && sim_truth(s, at) == sim_truth(s, c) && !at->touched)
 				sim_fail(s, INV_PACKETS, "takeover %s is done, and %s reaches the stale %s", t->id,

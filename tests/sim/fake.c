@@ -240,7 +240,12 @@ void fake_cut(struct fake *f, int node, unsigned paths) {
 	report_all(f, node);
 }
 
-static bool comes_up_again(const struct fake_container *c) { return *c->policy && strcmp(c->policy, "no") != 0; }
+/* "always" also brings up what was stopped, unlike "unless-stopped". */
+static bool comes_up_again(const struct fake_container *c) {
+	if (strcmp(c->policy, "always") == 0)
+		return c->started;
+	return c->was_up && *c->policy && strcmp(c->policy, "no") != 0;
+}
 
 static void all_down(struct fake *f, int node) {
 	for (int i = 0; i < f->n_containers; i++) {
@@ -257,7 +262,7 @@ static void all_up(struct fake *f, int node) {
 
 	for (int i = 0; i < f->n_containers; i++) {
 		struct fake_container *c = f->containers[i];
-		if (c->exists && c->node == node && c->was_up && comes_up_again(c))
+		if (c->exists && c->node == node && comes_up_again(c))
 			(void)fake_start(f, c, &why); /* an address that another has: it stays down, as with engines */
 		c->was_up = c->was_up && c->node != node;
 	}

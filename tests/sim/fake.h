@@ -43,6 +43,8 @@ struct fake_container {
 	bool let_go;   /* its address was released since it last was the owner */
 	bool proved;   /* was seen running with all its addresses */
 	bool touched;  /* started, stopped or removed by hand */
+	bool unparked; /* its engine refused to change its restart policy, or did so long after it was asked: then it has one though
+			* it is stale, and is put away again if ever it comes up */
 	bool given_up; /* a takeover of it came to its point of no return */
 };
 

@@ -81,6 +81,14 @@ static void attach_later(struct sim *s, struct flight *f) {
 	sim_at(s, span_ms(500), 0, happens, 0, 0, f);
 }
 
+/* Given back when it is perhaps a stale copy, and parked, by now. */
+static void note_policy_late(struct sim *s, const struct flight *f) {
+	struct fake_container *c = fake_by_id(&s->fake, f->effect->container);
+
+	if (c && f->late && f->effect->kind == EFFECT_POLICY && *f->effect->takeover)
+		c->unparked = true;
+}
+
 static void happens(struct sim *s, const struct event *e) {
 	struct flight *f = e->data;
 	bool no_engine = act_asks_swarm(f->effect->kind) || agents_handle(f->effect->kind);
@@ -112,6 +120,7 @@ static void happens(struct sim *s, const struct event *e) {
 		return;
 	}
 	check_happens(s, f);
+	note_policy_late(s, f);
 	act_perform(s, f);
 	if (still_attaches(s, f))
 		attach_later(s, f);
@@ -136,6 +145,16 @@ static void hear(struct sim *s, struct flight *f) {
 		coverage_answered(&at, t);
 }
 
+/* A warning, and "no"; and a stale copy that is none the less left alone after a while. */
+static void note_policy_refused(struct sim *s, const struct flight *f) {
+	struct fake_container *c = fake_by_id(&s->fake, f->effect->container);
+
+	if (*f->effect->takeover)
+		sim_truth(s, c)->policy_refused = true;
+	else
+		c->unparked = true;
+}
+
 static void answered(struct sim *s, const struct event *e) {
 	struct flight *f = e->data;
 
@@ -144,8 +163,8 @@ static void answered(struct sim *s, const struct event *e) {
 		return;
 	}
 	f->answered = true;
-	if (f->effect->kind == EFFECT_POLICY && f->outcome == EFFECT_REFUSED && *f->effect->takeover)
-		sim_truth(s, fake_by_id(&s->fake, f->effect->container))->policy_refused = true; /* a warning, and "no" */
+	if (f->effect->kind == EFFECT_POLICY && f->outcome == EFFECT_REFUSED)
+		note_policy_refused(s, f);
 	if (f->late || f->may_happen || (f->outcome != EFFECT_NOT_DONE && !is_reachable(s, f)))
 		f->outcome = EFFECT_UNKNOWN;
 	f->result.outcome = f->outcome;

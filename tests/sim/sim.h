@@ -84,6 +84,8 @@ struct truth {
 	int life;
 	unsigned failures;
 	struct mono failed;
+	unsigned begun; /* takeovers, one upon the other */
+	struct mono begun_last;
 };
 
 /* A takeover as it was after the turn before. */
