@@ -99,7 +99,7 @@ STORE ?= /dev/shm
 sim-store: $(B)/tests/sim/sim
 	$(Q)$(B)/tests/sim/sim --real-store $(STORE)
 # Planted bugs (src/base/mutant.h), each of which the simulator has to find.
-MUTANT_SEEDS ?= 1500
+MUTANT_SEEDS ?= 3000
 mutants:
 	$(Q)$(MAKE) B=$(B)/mutants EXTRA_CFLAGS=-DHEIR_MUTANTS $(B)/mutants/tests/sim/sim
 	$(Q)$(B)/mutants/tests/sim/sim --mutants --seeds $(MUTANT_SEEDS)

@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/mutant.h"
 #include "engine/spec.h"
 
 #include <assert.h>
@@ -118,8 +117,7 @@ struct effect_result answer_to(enum effect_kind kind, const struct answer_said *
 /* Half made is not made: where it may still be there the machine looks, and sees by the missing network that it is not what it
  * asked for. */
 struct effect_result answer_create_undone(const struct answer_said *removal) {
-	return (struct effect_result){.outcome = removal->outcome == ENGINE_OK || MUTANT(HALF_MADE_FORGOTTEN) ? EFFECT_REFUSED
-													      : EFFECT_UNKNOWN,
+	return (struct effect_result){.outcome = removal->outcome == ENGINE_OK ? EFFECT_REFUSED : EFFECT_UNKNOWN,
 				      .detail = "a network could not be connected to the staged container"};
 }
 

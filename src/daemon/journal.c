@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/mutant.h"
 #include "daemon/records.h"
 
 #include <string.h>
@@ -237,7 +238,7 @@ static void committed(void *user, int result, const struct err *err) {
 	j->busy = false;
 	if (j->handler.commit_ended)
 		j->handler.commit_ended(j->handler.ctx, j->under_way.effects, result < 0 ? 0 : j->under_way.n_effects);
-	if (result < 0) {
+	if (result < 0 && !MUTANT(FAILED_COMMIT_IGNORED)) {
 		commit_failed(j, err);
 		return;
 	}
@@ -265,6 +266,8 @@ static void commit(struct journal *j) {
 	j->busy = true;
 	j->under_way = j->next;
 	j->next = (struct part){.batch = store_batch_new()};
+	if (MUTANT(DONE_BEFORE_WRITTEN))
+		give_out(j, &j->under_way);
 	if (j->handler.commit_begins)
 		j->handler.commit_begins(j->handler.ctx);
 	store_commit(j->store, TAKE_PTR(j->under_way.batch), committed, j);
@@ -295,7 +298,8 @@ void journal_retry(struct journal *j) {
 		store_batch_delete(p->batch, x->table, x->key);
 	}
 	LL_FOREACH (p->lines, l) {
-		put_line(p->batch, l);
+		if (!MUTANT(LOG_LINES_LOST))
+			put_line(p->batch, l);
 	}
 	resched_mark_dirty(j->machine);
 	memory_mark(j->memory);

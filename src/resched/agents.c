@@ -139,9 +139,9 @@ bool agents_cover(const struct resched *r, const struct takeover *t, struct strs
 static bool keeps_quarantine(const struct node_agent *a, const char *vtep) {
 	bool drops = a->state == NODE_AGENT_OK && a->quarantine_known && strs_has(&a->quarantine, vtep);
 	bool under_way = !a->quarantining || strs_has(&a->ordered, vtep);
-	bool open = (a->obeyed || MUTANT(ORDER_OF_BEFORE_IGNORED)) && (!a->order_open || strs_has(&a->sure, vtep));
+	bool open = a->obeyed && (!a->order_open || strs_has(&a->sure, vtep));
 
-	return drops && ((under_way && open) || MUTANT(ORDER_UNDER_WAY_IGNORED));
+	return drops && under_way && open;
 }
 
 bool agents_quarantined(const struct resched *r, const struct takeover *t, const char *node) {
@@ -205,7 +205,7 @@ static void wanted(const struct resched *r, const struct world_node *at, struct 
 		if (!at->facts.vtep || strcmp(at->facts.vtep, r->lost.v[i]) != 0 || MUTANT(OWN_FRAMES_DROPPED))
 			strs_add(ret, r->lost.v[i]);
 	for (size_t i = 0; i < at->agent.quarantine.n; i++)
-		if (!is_known_vtep(r, at->agent.quarantine.v[i], &all_known) && !all_known && !MUTANT(UNKNOWN_HOST_LET_IN))
+		if (!is_known_vtep(r, at->agent.quarantine.v[i], &all_known) && !all_known)
 			strs_add_new(ret, at->agent.quarantine.v[i]);
 }
 

@@ -103,7 +103,7 @@ void resched_verdict(struct resched *r, struct mono now, const char *node, enum 
 static void keep_addresses(struct world_container *c, const struct world_container *old) {
 	for (size_t i = 0; i < c->n_nets && old; i++) {
 		const struct world_net *was = world_container_net(old, c->nets[i].name);
-		if (!was || MUTANT(ADDRESSES_NOT_KEPT))
+		if (!was)
 			continue;
 		if (!c->nets[i].ip)
 			c->nets[i].ip = xstrdup_null(was->ip);
@@ -126,7 +126,7 @@ static bool was_removed(const struct resched *r, const char *id) {
 }
 
 void resched_container(struct resched *r, struct mono now, struct world_container *c) {
-	if (was_removed(r, c->id) && !MUTANT(REMOVED_SEEN_AGAIN)) {
+	if (was_removed(r, c->id)) {
 		world_container_free(c); /* an answer from before that; engines give no ID twice */
 		return;
 	}

@@ -274,7 +274,7 @@ void ledger_container_gone(struct resched *r, const char *node, const char *id) 
 
 bool resched_needs_memory(const struct resched *r, const char *node, const char *id) {
 	for (const struct workload *w = r->workloads; w; w = w->hh.next)
-		if (workload_is_spec(w, node, id) && !MUTANT(MEMORY_FORGOTTEN))
+		if (workload_is_spec(w, node, id))
 			return true;
 	return false;
 }

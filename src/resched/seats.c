@@ -83,8 +83,7 @@ static bool is_up_to_date(const struct agent_seat *s, const struct workload *w, 
 			  const struct world_container *owner) {
 	const struct world_net *net;
 
-	if (!s->told || ((s->generation != w->generation || !s->container || strcmp(s->container, w->container) != 0) &&
-			 !MUTANT(NEW_OWNER_NOT_TOLD)))
+	if (!s->told || s->generation != w->generation || !s->container || strcmp(s->container, w->container) != 0)
 		return false;
 	for (size_t i = 0; (net = net_at(t, owner, i)) != NULL; i++)
 		if (net->kind != NET_LOCAL && net->mac && !is_same_net(s, net))
@@ -142,7 +141,7 @@ static void tell(struct resched *r, struct world_node *n, const struct workload 
 	const struct takeover *t = takeover_open(r, w);
 	struct agent_seat *s = agent_seat(&n->agent, w->id);
 
-	if (s && !s->pending && is_up_to_date(s, w, t, owner))
+	if (s && !s->pending && (is_up_to_date(s, w, t, owner) || (s->told && MUTANT(NEW_OWNER_NOT_TOLD))))
 		return;
 	if (!host || !host->facts.vtep || !is_complete(t, owner))
 		return;

@@ -117,11 +117,11 @@ static enum answer see_released(const struct takeover *t, const struct effect_re
 	case HOLDER_OTHER: /* let go by the old owner all the same: what a foreign container took is claim's matter */
 		return ANSWER_YES;
 	case HOLDER_COPY:
-		return MUTANT(HELD_BY_COPY_TAKEN_FOR_FREE) ? ANSWER_YES : ANSWER_NO;
+		return ANSWER_NO;
 	case HOLDER_UNKNOWN:
 		break;
 	}
-	return MUTANT(UNKNOWN_HOLDER_TAKEN_FOR_NONE) ? ANSWER_YES : ANSWER_UNKNOWN;
+	return ANSWER_UNKNOWN;
 }
 
 static enum answer see_free(const struct takeover *t, const struct effect_result *seen) {

@@ -196,7 +196,7 @@ void walk_seen(struct resched *r, struct takeover *t, const struct effect_result
 		return;
 	}
 	note_seen(t, result);
-	switch (t->row == ROW_VERIFY && MUTANT(NOT_VERIFIED) ? ANSWER_YES : rule->see(t, result)) {
+	switch (rule->see(t, result)) {
 	case ANSWER_YES:
 		if (t->row == ROW_CLAIM)
 			walk_claim(r, t);

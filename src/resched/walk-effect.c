@@ -28,7 +28,7 @@ static void add_copies(const struct workload *w, const struct takeover *t, struc
 		strs_add_new(&e->copies, t->old_id);
 	if (w->container && !(t->new_id && strcmp(w->container, t->new_id) == 0))
 		strs_add_new(&e->copies, w->container);
-	for (size_t i = 0; i < w->n_copies && !MUTANT(COPIES_NOT_RELEASED); i++)
+	for (size_t i = 0; i < w->n_copies; i++)
 		strs_add_new(&e->copies, w->copies[i].id);
 	for (size_t i = 0; i < w->ghosts.n; i++)
 		strs_add_new(&e->copies, w->ghosts.v[i]);

@@ -22,7 +22,7 @@ bool takeover_has_overlay(const struct takeover *t) {
 }
 
 bool takeover_has_fenced(const struct takeover *t) {
-	if (!t->planned || t->row < ROW_FENCE_DISCONNECT || MUTANT(FENCED_OWNER_LEFT))
+	if (!t->planned || t->row < ROW_FENCE_DISCONNECT)
 		return false;
 	return t->effect_out || t->row > ROW_FENCE_STOP || (t->row == ROW_FENCE_STOP && takeover_has_overlay(t));
 }
@@ -74,12 +74,20 @@ void walk_record(struct resched *r, struct takeover *t, enum step_outcome outcom
 	t->dirty = true;
 }
 
+static enum takeover_row next_row(const struct takeover *t) {
+	if (t->row == ROW_READY && MUTANT(PUBLISHED_BEFORE_FENCE))
+		return ROW_PUBLISH;
+	if (t->row == ROW_POLICY && MUTANT(PUBLISHED_BEFORE_VERIFIED))
+		return ROW_PUBLISH;
+	return t->row + 1;
+}
+
 void walk_row_done(struct resched *r, struct takeover *t, const char *detail) {
 	walk_record(r, t, t->tries > 0 ? STEP_RETRIED : STEP_OK, detail);
 	if (t->state == TAKEOVER_WAITING || t->state == TAKEOVER_NEEDS_OPERATOR)
 		walk_set_state(r, t, TAKEOVER_RUNNING);
 	xstr_replace(&t->reason, NULL);
-	walk_set_row(r, t, t->row + 1);
+	walk_set_row(r, t, next_row(t));
 }
 
 void walk_row_skip(struct resched *r, struct takeover *t, const char *detail) {

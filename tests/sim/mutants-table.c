@@ -4,9 +4,7 @@
 #ifdef HEIR_MUTANTS
 
 #define BREAKS(i) (1U << INV_##i)
-#define MUTANT_ROW(name, breaks, what) [MUTANT_##name] = {#name, breaks, what, false}
-/* Not demanded yet: nobody has found it within the seeds that there is time for. Told, and counted as nothing. */
-#define MUTANT_OPEN(name, breaks, what) [MUTANT_##name] = {#name, breaks, what, true}
+#define MUTANT_ROW(name, breaks, what) [MUTANT_##name] = {#name, breaks, what}
 
 const struct mutant_story mutant_stories[MUTANT_MAX] = {
 	/* what the address is released and an owner made on */
@@ -21,28 +19,20 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 		   "a node whose engine alone is silent is given up"),
 	MUTANT_ROW(QUARANTINE_NOT_ACKNOWLEDGED, BREAKS(EVIDENCE) | BREAKS(PACKETS),
 		   "a quarantine counts before the kernels have it"),
-	MUTANT_OPEN(ORDER_UNDER_WAY_IGNORED, BREAKS(EVIDENCE) | BREAKS(PACKETS),
-		    "a quarantine counts while an order that ends it may still arrive"),
-	MUTANT_OPEN(ORDER_OF_BEFORE_IGNORED, BREAKS(EVIDENCE) | BREAKS(PACKETS), "so may one of the manager before this one"),
-	MUTANT_ROW(SIBLINGS_NOT_AWAITED, BREAKS(EVIDENCE),
+	MUTANT_ROW(SIBLINGS_NOT_AWAITED, BREAKS(EVIDENCE) | BREAKS(ENDS),
 		   "a node is taken out of its swarm before the evidence for all that moves from there is in"),
 	MUTANT_ROW(LIVE_NODE_REMOVED, BREAKS(EVIDENCE) | BREAKS(TOUCHED), "a node that works is taken out of its swarm"),
-	MUTANT_OPEN(HELD_BY_COPY_TAKEN_FOR_FREE, BREAKS(EVIDENCE), "an address that an old copy holds is taken for released"),
-	MUTANT_OPEN(UNKNOWN_HOLDER_TAKEN_FOR_NONE, BREAKS(EVIDENCE),
-		    "unknown taken for yes: nobody can say who holds the address, so it is free"),
-	MUTANT_OPEN(COPIES_NOT_RELEASED, BREAKS(EVIDENCE), "what older copies hold is not released"),
+	MUTANT_ROW(PUBLISHED_BEFORE_FENCE, BREAKS(EVIDENCE), "a replacement is published before its owner is fenced"),
+	MUTANT_ROW(PUBLISHED_BEFORE_VERIFIED, BREAKS(EVIDENCE), "and before it is verified"),
 	MUTANT_ROW(RELEASE_NOT_RECORDED, BREAKS(EVIDENCE) | BREAKS(ENDS),
 		   "the journal forgets that the point of no return was passed"),
 	/* packets and agents */
 	MUTANT_ROW(LET_IN_BEFORE_CLEAN, BREAKS(PACKETS), "a quarantine is lifted as soon as the node answers"),
 	MUTANT_ROW(QUARANTINE_NOT_ADOPTED, BREAKS(PACKETS), "a manager that starts does not take up the quarantines that it finds"),
-	MUTANT_OPEN(UNKNOWN_HOST_LET_IN, BREAKS(PACKETS),
-		    "a manager that starts lifts the quarantine of a host that it does not know yet"),
 	MUTANT_ROW(RETURNED_BEFORE_CLEAN, BREAKS(PACKETS) | BREAKS(HELD),
 		   "a node takes part again before its stale copies are put away"),
 	MUTANT_ROW(STALE_COPY_SWEPT, BREAKS(PACKETS), "agents are told where the stale copies of a returned node are"),
-	MUTANT_OPEN(WRONG_ROWS_TAKEN_FOR_PROOF, BREAKS(PACKETS),
-		    "an agent whose rows are wrong counts as one that has proven them"),
+	MUTANT_ROW(WRONG_ROWS_TAKEN_FOR_PROOF, BREAKS(PACKETS), "an agent whose rows are wrong counts as one that has proven them"),
 	MUTANT_ROW(OLD_EPOCH_OBEYED, BREAKS(EPOCH), "an agent obeys a manager that another one has followed"),
 	MUTANT_ROW(OLD_ORDER_OBEYED, BREAKS(PACKETS) | BREAKS(EVIDENCE) | BREAKS(ENDS),
 		   "an agent obeys an order that is older than the last one"),
@@ -56,38 +46,32 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 	MUTANT_ROW(SECOND_NETWORK_DROPPED, BREAKS(ADDRESS), "the replacement gets the first of its networks only"),
 	MUTANT_ROW(MEMORY_NOT_FROZEN, BREAKS(ADDRESS) | BREAKS(ENDS),
 		   "what a workload is made again from is overwritten by what is left of a stale copy"),
-	MUTANT_OPEN(ADDRESSES_NOT_KEPT, BREAKS(ADDRESS) | BREAKS(ENDS),
-		    "a container that stops loses the addresses that are known of it"),
-	MUTANT_OPEN(NOT_VERIFIED, BREAKS(ADDRESS), "a replacement is verified whatever is seen of it"),
 	/* what is removed */
 	MUTANT_ROW(REMOVED_BEFORE_VERIFIED, BREAKS(REMOVED), "stale copies are removed before the owner is verified"),
 	MUTANT_ROW(REMOVED_WHILE_OWNER_SILENT, BREAKS(REMOVED), "and while the owner's node does not answer"),
 	/* what is never ended */
 	MUTANT_ROW(NOT_ROLLED_BACK, BREAKS(ENDS), "a takeover waits for ever when its node is back before the release"),
-	MUTANT_OPEN(ROLLED_BACK_AFTER_RELEASE, BREAKS(ENDS) | BREAKS(OWNER) | BREAKS(EVIDENCE),
-		    "a takeover is rolled back behind the point of no return"),
-	MUTANT_OPEN(FENCED_OWNER_LEFT, BREAKS(ENDS) | BREAKS(BRAKE),
-		    "moving back stops in between when its owner was stopped for it already"),
-	MUTANT_OPEN(ORPHAN_FORGOTTEN, BREAKS(ENDS), "nobody tries again when an attempt failed behind the release"),
+	MUTANT_ROW(ROLLED_BACK_AFTER_RELEASE, BREAKS(LIMITS) | BREAKS(ENDS),
+		   "a takeover is rolled back behind the point of no return"),
+	MUTANT_ROW(ORPHAN_FORGOTTEN, BREAKS(ENDS), "nobody tries again when an attempt failed behind the release"),
 	MUTANT_ROW(NOT_RESUMED, BREAKS(ENDS), "an attempt whose target died and came back is not finished there"),
 	MUTANT_ROW(COPY_NOT_STOPPED, BREAKS(ENDS) | BREAKS(PACKETS), "stale copies are not stopped"),
-	MUTANT_OPEN(COPY_NOT_PARKED, BREAKS(ENDS) | BREAKS(PACKETS), "stale copies keep their restart policy"),
-	MUTANT_OPEN(STARTED_COPY_IGNORED, BREAKS(ENDS) | BREAKS(PACKETS), "a stale copy that somebody starts again is left alone"),
+	MUTANT_ROW(COPY_NOT_PARKED, BREAKS(ENDS) | BREAKS(PACKETS), "stale copies keep their restart policy"),
+	MUTANT_ROW(STARTED_COPY_IGNORED, BREAKS(ENDS) | BREAKS(PACKETS), "a stale copy that somebody starts again is left alone"),
 	MUTANT_ROW(POLICY_NOT_GIVEN_BACK, BREAKS(ENDS), "the replacement does not get its restart policy back"),
 	MUTANT_ROW(PARKED_POLICY_LEARNT, BREAKS(ENDS),
 		   "what heir made for the time being (restart policy no) is taken for its user's"),
-	MUTANT_OPEN(MEMORY_FORGOTTEN, BREAKS(ENDS) | BREAKS(ADDRESS),
-		    "what a workload is made again from is deleted with its container"),
-	MUTANT_OPEN(CONFIRMED_DEAD_FOR_EVER, BREAKS(ENDS), "an operator's confirm-dead counts when the node is back, too"),
-	MUTANT_OPEN(NEW_OWNER_NOT_TOLD, BREAKS(ENDS) | BREAKS(PACKETS), "agents are not told anew when a workload moves again"),
-	MUTANT_OPEN(HALF_MADE_FORGOTTEN, BREAKS(ENDS),
-		    "a container that was made by half and perhaps not removed is not looked for"),
-	MUTANT_OPEN(REMOVED_SEEN_AGAIN, BREAKS(ENDS), "an answer from before a removal brings the container back"),
-	MUTANT_OPEN(NOT_WRITTEN_AGAIN, BREAKS(ENDS) | BREAKS(EVIDENCE) | BREAKS(OWNER) | BREAKS(LOG),
-		    "records of a commit that failed are not written again"),
+	MUTANT_ROW(CONFIRMED_DEAD_FOR_EVER, BREAKS(LIMITS) | BREAKS(ENDS),
+		   "an operator's confirm-dead counts when the node is back, too"),
+	MUTANT_ROW(NEW_OWNER_NOT_TOLD, BREAKS(ENDS) | BREAKS(PACKETS), "agents are not told anew when a workload moves again"),
+	MUTANT_ROW(FAILED_COMMIT_IGNORED, BREAKS(EPOCH) | BREAKS(OWNER), "a commit that failed is taken for done"),
+	MUTANT_ROW(DONE_BEFORE_WRITTEN, BREAKS(EPOCH) | BREAKS(OWNER), "effects are performed before their intent is on disk"),
+	MUTANT_ROW(NOT_WRITTEN_AGAIN, BREAKS(ENDS) | BREAKS(EVIDENCE) | BREAKS(OWNER) | BREAKS(LOG),
+		   "records of a commit that failed are not written again"),
 	MUTANT_ROW(OPERATOR_NOT_TOLD_WHY, BREAKS(ENDS), "an operator is needed, and nobody says why"),
 	/* the log */
 	MUTANT_ROW(RELEASE_NOT_LOGGED, BREAKS(LOG), "the log does not say that an address was released"),
+	MUTANT_ROW(LOG_LINES_LOST, BREAKS(LOG), "lines of a commit that failed are not written again"),
 	MUTANT_ROW(LOG_NAMES_WRONG_NODE, BREAKS(LOG), "the log names the old node as the new one"),
 	/* limits and pauses */
 	MUTANT_ROW(RETRIED_WITHOUT_BACKOFF, BREAKS(LIMITS), "a step is tried again without waiting longer each time"),
@@ -99,7 +83,7 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 	MUTANT_ROW(ONE_TOO_MANY_ON_TARGET, BREAKS(LIMITS), "per_target, off by one"),
 	/* the brake */
 	MUTANT_ROW(BRAKE_ONE_TOO_LATE, BREAKS(BRAKE), "max_lost, off by one"),
-	MUTANT_OPEN(CUT_OFF_MANAGER_ACTS, BREAKS(BRAKE), "a manager that reaches nobody believes that everybody else is dead"),
+	MUTANT_ROW(CUT_OFF_MANAGER_ACTS, BREAKS(BRAKE), "a manager that reaches nobody believes that everybody else is dead"),
 	MUTANT_ROW(BRAKE_DOES_NOT_LINGER, BREAKS(BRAKE), "the brake lets go before the nodes of a storm had time to come back"),
 	MUTANT_ROW(BEGUN_AGAINST_BRAKE, BREAKS(BRAKE), "takeovers begin while the brake holds"),
 	MUTANT_ROW(BRAKE_IGNORED_ONCE_BEGUN, BREAKS(BRAKE), "those that have begun go on while it holds"),
@@ -108,10 +92,10 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 	MUTANT_ROW(SECOND_DEATH_FORGIVEN, BREAKS(HELD), "hold-down, off by one"),
 	MUTANT_ROW(TARGET_NOT_CLEAN, BREAKS(HELD), "a node that has just returned is a target before it is clean"),
 	/* one owner */
-	MUTANT_OPEN(RUNNING_TARGET_DISOWNED, BREAKS(OWNER) | BREAKS(EVIDENCE),
-		    "a target that died is taken to have nothing running"),
-	MUTANT_OPEN(UNKNOWN_TAKEN_FOR_ABSENT, BREAKS(OWNER),
-		    "unknown taken for no: a replacement is gone because nobody says that it is there"),
+	MUTANT_ROW(RUNNING_TARGET_DISOWNED, BREAKS(OWNER) | BREAKS(EVIDENCE),
+		   "a target that died is taken to have nothing running"),
+	MUTANT_ROW(UNKNOWN_TAKEN_FOR_ABSENT, BREAKS(OWNER) | BREAKS(ENDS),
+		   "unknown taken for no: a replacement is gone because nobody says that it is there"),
 	MUTANT_ROW(NUMBER_GIVEN_TWICE, BREAKS(OWNER), "two attempts have the same generation"),
 	MUTANT_ROW(NUMBER_NOT_WRITTEN, BREAKS(OWNER), "a new generation is not written to the ledger"),
 	MUTANT_ROW(ASKED_WHILE_PENDING, BREAKS(OWNER) | BREAKS(SEE),
@@ -119,9 +103,9 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 	/* see before do */
 	MUTANT_ROW(NOT_SEEN_AFTER_RESTART, BREAKS(SEE), "a manager that starts does again what was under way, and does not look"),
 	MUTANT_ROW(UNKNOWN_TAKEN_FOR_NOT_DONE, BREAKS(SEE), "unknown taken for no: it is done again, and nobody looks"),
-	MUTANT_ROW(UNKNOWN_TAKEN_FOR_DONE, BREAKS(EVIDENCE) | BREAKS(ENDS) | BREAKS(ADDRESS) | BREAKS(OWNER) | BREAKS(TOUCHED),
+	MUTANT_ROW(UNKNOWN_TAKEN_FOR_DONE, BREAKS(EVIDENCE) | BREAKS(TOUCHED) | BREAKS(ENDS) | BREAKS(ADDRESS) | BREAKS(OWNER),
 		   "unknown taken for yes: nobody looks whether it was done"),
-	MUTANT_OPEN(STARTED_TWICE, BREAKS(SEE), "what had been started and ended is started a second time"),
+	MUTANT_ROW(STARTED_TWICE, BREAKS(SEE), "what had been started and ended is started a second time"),
 };
 
 #endif

@@ -12,7 +12,6 @@ struct mutant_story {
 	const char *name;
 	unsigned breaks; /* invariants, a bit each: it is found when one of these does not hold */
 	const char *what;
-	bool open; /* it survives so far: told, and not demanded */
 };
 
 extern const struct mutant_story mutant_stories[MUTANT_MAX]; /* mutants-table.c */
