@@ -52,14 +52,24 @@ static void get_container(struct http_call *call, void *user) {
 /* By its ID or the beginning of it; else the newest of the container of that name. */
 const struct takeover *api_takeover(struct http_call *call, const struct daemon *d) {
 	const char *id = http_call_param(call, "id");
-	const struct takeover *found = NULL;
+	const struct takeover *named = NULL, *begins = NULL;
+	size_t n = 0;
 
-	for (const struct takeover *t = resched_takeovers(d->machine); t; t = t->hh.next)
-		if (strncmp(t->id, id, strlen(id)) == 0 || strcmp(t->container, id) == 0)
-			found = t;
-	if (!found)
+	for (const struct takeover *t = resched_takeovers(d->machine); t; t = t->hh.next) {
+		if (strcmp(t->container, id) == 0)
+			named = t; /* the last of them */
+		if (strncmp(t->id, id, strlen(id)) == 0) {
+			begins = t;
+			n++;
+		}
+	}
+	if (named || n == 1)
+		return named ? named : begins;
+	if (n)
+		http_call_fail(call, 409, "%zu takeovers begin with \"%s\": give more of it", n, id);
+	else
 		http_call_fail(call, 404, "there is no takeover \"%s\"", id);
-	return found;
+	return NULL;
 }
 
 static void get_takeover(struct http_call *call, void *user) {

@@ -80,7 +80,7 @@ struct daemon {
 	uv_timer_t brake_timer, agent_timer;
 	char *manager_id;                   /* ours, for good: agents obey one manager */
 	struct verification *verifications; /* verify.c */
-	struct holding *holdings;           /* operator.c */
+	struct operator_word *words;        /* operator.c */
 	struct drill *drills;               /* drill.c */
 	struct confirmation *confirmations; /* agents.c */
 	struct sighting *sightings;         /* agents being asked whom they reach; agents.c */

@@ -70,7 +70,7 @@ static char *reason_of(const struct resched_forecast *f) {
 	if (f->waits)
 		return f->choice.rejected.n == 1 ? xasprintf("%s: %s", f->waits, f->choice.rejected.v[0]) : xstrdup(f->waits);
 	if (f->delay.ns > 0)
-		return xasprintf("after %.0f s (heir.delay)", span_to_sec(f->delay));
+		return xasprintf("after %.0f s (delay)", span_to_sec(f->delay));
 	if (f->choice.cold)
 		return xstrdup("the target has not joined the network: about 10 s more");
 	return f->choice.image_missing ? xstrdup("the image has to be brought there first") : NULL;

@@ -21,11 +21,18 @@ struct line {
 	struct line *next;
 };
 
+struct waiter {
+	journal_written_fn *fn;
+	void *user;
+	struct waiter *next;
+};
+
 /* What goes to the disk together, and what waits for that. */
 struct part {
 	struct store_batch *batch; /* NULL: given to the store */
 	struct deletion *deletions;
 	struct line *lines;
+	struct waiter *waiters;
 	struct effect **effects;
 	size_t n_effects;
 };
@@ -67,9 +74,11 @@ static void deletion_free(struct deletion *x) {
 static void part_clear(struct part *p) {
 	struct deletion *x, *next_x;
 	struct line *l, *next_l;
+	struct waiter *w, *next_w;
 
 	LL_FOREACH_SAFE(p->deletions, x, next_x) { deletion_free(x); }
 	LL_FOREACH_SAFE(p->lines, l, next_l) { line_free(l); }
+	LL_FOREACH_SAFE(p->waiters, w, next_w) { free(w); }
 	for (size_t i = 0; i < p->n_effects; i++)
 		effect_free(p->effects[i]);
 	free(p->effects);
@@ -197,6 +206,15 @@ static void refuse_effects(struct journal *j, struct part *p, const char *why) {
 	free(effects);
 }
 
+static void tell_waiters(struct part *p, const char *why) {
+	struct waiter *waiters = TAKE_PTR(p->waiters), *w, *next;
+
+	LL_FOREACH_SAFE(waiters, w, next) {
+		w->fn(w->user, why);
+		free(w);
+	}
+}
+
 /* What is kept is what the failed commit held and all that was wanted since, in this order. */
 static void commit_failed(struct journal *j, const struct err *err) {
 	bool first = !j->reason;
@@ -211,6 +229,8 @@ static void commit_failed(struct journal *j, const struct err *err) {
 	resched_store(j->machine, false, err->msg);
 	refuse_effects(j, &j->under_way, err->msg);
 	refuse_effects(j, &j->next, err->msg);
+	tell_waiters(&j->under_way, err->msg);
+	tell_waiters(&j->next, err->msg);
 	part_clear(&j->under_way);
 	j->handler.failing(j->handler.ctx, first, err);
 }
@@ -249,12 +269,13 @@ static void committed(void *user, int result, const struct err *err) {
 	if (done.lines)
 		j->handler.lines_written(j->handler.ctx);
 	give_out(j, &done);
+	tell_waiters(&done, NULL);
 	part_clear(&done);
 	if (j->waiting)
 		j->handler.wake(j->handler.ctx);
 }
 
-static bool nothing_to_do(const struct part *p) { return p->n_effects == 0 && store_batch_is_empty(p->batch); }
+static bool nothing_to_do(const struct part *p) { return p->n_effects == 0 && !p->waiters && store_batch_is_empty(p->batch); }
 
 static void commit(struct journal *j) {
 	j->waiting = j->busy;
@@ -280,6 +301,7 @@ void journal_turn(struct journal *j, struct resched_output *out, struct wall now
 	resched_output_clear(out);
 	if (j->reason) { /* the machine asks for nothing then; what it still had to ask is answered at once */
 		refuse_effects(j, &j->next, j->reason);
+		tell_waiters(&j->next, j->reason);
 		return;
 	}
 	commit(j);
@@ -308,6 +330,14 @@ void journal_retry(struct journal *j) {
 
 void journal_delete(struct journal *j, enum store_table table, const char *key) {
 	put_deletion(j, table, key);
+	j->handler.wake(j->handler.ctx);
+}
+
+void journal_when_written(struct journal *j, journal_written_fn *fn, void *user) {
+	struct waiter *w = xnew(struct waiter);
+
+	*w = (struct waiter){.fn = fn, .user = user};
+	LL_APPEND(j->next.waiters, w);
 	j->handler.wake(j->handler.ctx);
 }
 

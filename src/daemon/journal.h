@@ -42,6 +42,10 @@ void journal_free(struct journal *j);
 /* With the next commit. */
 void journal_delete(struct journal *j, enum store_table table, const char *key);
 void journal_trim(struct journal *j, struct wall log_before, unsigned takeovers_keep);
+/* fn is called once: when all that the machine has changed until now is on disk, or else with why it is not yet. Not after
+ * journal_free. */
+typedef void journal_written_fn(void *user, const char *why_not);
+void journal_when_written(struct journal *j, journal_written_fn *fn, void *user);
 
 /* After every turn of the machine: takes what it puts out, and everything that is marked dirty. */
 void journal_turn(struct journal *j, struct resched_output *out, struct wall now);

@@ -5,6 +5,7 @@
 #include "daemon/view.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -44,23 +45,51 @@ void operator_go(struct http_call *call, void *user) {
 	http_call_answer_json(call, 200, j);
 }
 
-/* ---- hold and release ---- */
+/* ---- what waits to be on disk ---- */
 
-struct holding {
+struct operator_word {
+	struct daemon *daemon;
 	struct http_call *call; /* NULL: it was answered, as heird is stopping */
+	/* hold and release */
 	struct daemon_node *node;
 	char *reason; /* NULL: it is released */
-	struct holding *prev, *next;
+	/* retry and abandon */
+	char takeover[ID_TEXT_MAX];
+	struct operator_word *prev, *next;
 };
 
-static void holding_free(struct holding *h) {
-	DL_DELETE(h->node->daemon->holdings, h);
-	free(h->reason);
-	free(h);
+static struct operator_word *word_new(struct daemon *d, struct http_call *call) {
+	struct operator_word *w = xnew(struct operator_word);
+
+	w->daemon = d;
+	w->call = call;
+	DL_APPEND(d->words, w);
+	return w;
 }
 
-static void apply(struct holding *h) {
-	struct daemon *d = h->node->daemon;
+static void word_free(struct operator_word *w) {
+	DL_DELETE(w->daemon->words, w);
+	free(w->reason);
+	free(w);
+}
+
+void operator_close(struct daemon *d) {
+	for (struct operator_word *w = d->words; w; w = w->next)
+		if (w->call) {
+			http_call_fail(w->call, 503, "heird is stopping");
+			w->call = NULL;
+		}
+}
+
+void operator_forget(struct daemon *d) {
+	while (d->words)
+		word_free(d->words);
+}
+
+/* ---- hold and release ---- */
+
+static void apply(struct operator_word *h) {
+	struct daemon *d = h->daemon;
 	const char *name = h->node->config->name;
 	struct err err;
 
@@ -77,7 +106,7 @@ static void apply(struct holding *h) {
 }
 
 static void written(void *user, int result, const struct err *err) {
-	struct holding *h = user;
+	struct operator_word *h = user;
 
 	if (!h->call)
 		; /* nobody hears it any more; the next start reads it */
@@ -85,18 +114,18 @@ static void written(void *user, int result, const struct err *err) {
 		http_call_fail(h->call, 503, "it could not be written, and does not hold: %s", err->msg);
 	else
 		apply(h);
-	holding_free(h);
+	word_free(h);
 }
 
 static void write_hold(struct http_call *call, struct daemon_node *n, const char *reason) {
-	struct holding *h = xnew(struct holding);
+	struct operator_word *h = word_new(n->daemon, call);
 	struct store_batch *batch = store_batch_new();
 	char *key CLEANUP_FREE = xasprintf(HOLD_KEY "%s", n->config->name);
 	json_t *doc CLEANUP_JSON = json_pack("{s:s?}", "reason", reason);
 	char *text CLEANUP_FREE = json_text(doc);
 
-	*h = (struct holding){.call = call, .node = n, .reason = xstrdup_null(reason)};
-	DL_APPEND(n->daemon->holdings, h);
+	h->node = n;
+	h->reason = xstrdup_null(reason);
 	if (reason)
 		store_batch_put(batch, STORE_NODE, key, text);
 	else
@@ -124,19 +153,6 @@ void operator_release(struct http_call *call, void *user) {
 		write_hold(call, n, NULL);
 }
 
-void operator_close(struct daemon *d) {
-	for (struct holding *h = d->holdings; h; h = h->next)
-		if (h->call) {
-			http_call_fail(h->call, 503, "heird is stopping");
-			h->call = NULL;
-		}
-}
-
-void operator_forget(struct daemon *d) {
-	while (d->holdings)
-		holding_free(d->holdings);
-}
-
 bool operator_restore(struct daemon *d, const char *key, const char *text, int *ret_result, struct err *err) {
 	json_t *j CLEANUP_JSON = NULL;
 
@@ -153,6 +169,23 @@ bool operator_restore(struct daemon *d, const char *key, const char *text, int *
 
 /* ---- takeovers ---- */
 
+static void takeover_said(void *user, const char *why_not) {
+	struct operator_word *w = user;
+	const struct takeover *t = resched_takeover(w->daemon->machine, w->takeover);
+
+	if (!w->call)
+		; /* nobody hears it any more */
+	else if (why_not)
+		http_call_fail(w->call, 503, "it is so, but could not be written yet, and a restart would forget it: %s", why_not);
+	else if (!t)
+		http_call_fail(w->call, 404, "takeover %s is not kept any more", w->takeover);
+	else {
+		json_t *j CLEANUP_JSON = view_takeover(w->daemon, t);
+		http_call_answer_json(w->call, 200, j);
+	}
+	word_free(w);
+}
+
 typedef int say_fn(struct resched *r, const char *takeover, struct err *err);
 
 static void say(struct http_call *call, struct daemon *d, say_fn *fn, const char *event) {
@@ -166,9 +199,9 @@ static void say(struct http_call *call, struct daemon *d, say_fn *fn, const char
 		return;
 	}
 	log_warning(event, LOG_STR("takeover", t->id), LOG_STR("container", t->container), LOG_STR("by", "operator"));
-	turn_wake(d);
-	json_t *j CLEANUP_JSON = view_takeover(d, t);
-	http_call_answer_json(call, 200, j);
+	struct operator_word *w = word_new(d, call);
+	snprintf(w->takeover, sizeof(w->takeover), "%s", t->id);
+	journal_when_written(d->journal, takeover_said, w);
 }
 
 void operator_retry(struct http_call *call, void *user) { say(call, user, resched_retry, "takeover-retried"); }

@@ -169,7 +169,7 @@ static bool take_up(struct resched *r, struct workload *w) {
 		struct workload_copy *c = &w->copies[i];
 		if (!is_taken_up(r, w, c))
 			continue;
-		log_copy(r, w, c, "stale", "started by hand, and the owner again");
+		log_copy(r, w, c, "ok", "started by hand, and the owner again");
 		ledger_adopt(r, w, world_container(&r->world, c->node, c->id), c->generation);
 		workload_copy_remove(w, c);
 		return true;

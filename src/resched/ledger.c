@@ -184,7 +184,7 @@ static void adopt_newer(struct resched *r, struct workload *w, const struct worl
 	if (!w->origin)
 		w->origin = xstrdup_null(w->node);
 	set_owner(r, w, c, c->generation);
-	w->orphan = w->exhausted = false;
+	w->orphan = w->exhausted = w->abandoned = false;
 	w->attempts = 0;
 	strs_clear(&w->avoid);
 	owner_seen(r, w, c);

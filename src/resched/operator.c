@@ -70,6 +70,8 @@ static struct takeover *find_takeover(const struct resched *r, const char *id, s
 	return t;
 }
 
+const struct takeover *resched_takeover(const struct resched *r, const char *id) { return find_takeover(r, id, NULL); }
+
 /* Another attempt is to follow it. */
 static bool is_to_be_continued(const struct resched *r, const struct takeover *t) {
 	const struct workload *w = workload_find(r, t->workload);
@@ -115,13 +117,11 @@ bool resched_can_abandon(const struct resched *r, const struct takeover *t) {
 static void abandon(struct resched *r, struct takeover *t, struct workload *w) {
 	bool back = !takeover_is_past_return(t);
 
-	if (t->planned && back) {
+	if (t->planned && back)
 		xstr_replace(&w->origin, NULL); /* it runs where it is, and stays there */
-		w->dirty = true;
-	} else {
+	else
 		w->abandoned = true;
-		w->dirty = true;
-	}
+	w->dirty = true;
 	takeover_reason(t, "abandoned by an operator%s", back ? "" : " after its address was released: nobody has it now");
 	if (t->abort == ABORT_NO)
 		walk_abort(r, t, back ? ABORT_ROLL_BACK : ABORT_FAIL);

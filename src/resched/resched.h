@@ -138,6 +138,7 @@ void resched_mark_dirty(struct resched *r);
 const struct world *resched_world(const struct resched *r);
 const struct workload *resched_workloads(const struct resched *r); /* head; next by hh.next */
 const struct takeover *resched_takeovers(const struct resched *r); /* head, in order of their begin */
+const struct takeover *resched_takeover(const struct resched *r, const char *id);
 /* The one that it is of, as owner or as copy; NULL. */
 const struct workload *resched_workload_for(const struct resched *r, const struct world_container *c);
 const struct workload *resched_workload_of(const struct resched *r, const char *node, const char *id);

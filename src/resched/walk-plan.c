@@ -219,7 +219,7 @@ char *walk_obstacle(struct resched *r, const struct takeover *t, const struct wo
 	if (limit_allows_another(r, &when))
 		return NULL;
 	wake_at(r, when);
-	return xasprintf("%u takeovers were begun within the last minute, and no more are allowed", r->settings.per_minute);
+	return xasprintf("%u begun within the last minute, and no more are allowed (per_minute)", r->settings.per_minute);
 }
 
 void walk_plan(struct resched *r, struct takeover *t) {

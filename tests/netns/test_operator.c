@@ -95,6 +95,67 @@ static void abandoned_takeover_leaves_everything_as_it_was(void) {
 	assert_true(web_exists("h1", web.id));
 }
 
+/* And what was said is on disk when it is answered. */
+static void abandoned_takeover_is_taken_up_by_a_retry(void) {
+	const struct web web = scene(OPT_IN "--label heir.fence=stopped --network ov --ip 10.20.200.50");
+
+	heird_start(NULL);
+	wait_ready(&web);
+	power_off("h1");
+	wait_until("an operator is asked for evidence", takeover_is("web", "needs-operator"));
+	json_t *abandoned CLEANUP_JSON = heir("takeover abandon web --yes");
+	assert_non_null(abandoned);
+	heird_kill();
+	heird_start(NULL);
+	wait_until("it is rolled back", takeover_is("web", "rolled-back"));
+	wait_until("h1 is dead", node_is("h1", "dead"));
+	keeps_holding(5, "it is not tried again", takeover_count() == 1);
+	json_t *retried CLEANUP_JSON = heir("takeover retry web --yes");
+	assert_non_null(retried);
+	wait_until("it is tried again", takeover_count() == 2 && takeover_is("web", "needs-operator"));
+	json_t *confirmed CLEANUP_JSON = heir("node confirm-dead h1 --yes");
+	assert_non_null(confirmed);
+	(void)expect_moved(&web);
+}
+
+static bool brake_holds(void) {
+	json_t *status CLEANUP_JSON = heir("status");
+	return json_bool_or(status, "brake.held", true);
+}
+
+static void zone_is_held_until_an_operator_says_go(void) {
+	const struct web web = scene(OPT_IN "--network ov --ip 10.20.200.50");
+
+	heird_start(&(struct heird_options){.more = "brake: {zone: {label: rack, max_lost: 40%}}\n"}); /* h1 is half of r1 */
+	wait_ready(&web);
+	cut("h1");
+	wait_until("its zone is held",
+		   is_held("h1", "nothing is taken over from it: 1 of 2 nodes of zone \"r1\" are lost, more than 40% at once: "
+				 "waiting until fewer are or an operator says go"));
+	keeps_holding(5, "nothing is taken over, and the rest is not held", takeover_count() == 0 && !brake_holds());
+	json_t *go CLEANUP_JSON = heir("go --yes");
+	assert_non_null(go);
+	const struct web moved = expect_moved(&web);
+	heal("h1");
+	expect_returned(&web, &moved);
+}
+
+static void more_than_the_rate_allows_wait_for_their_minute(void) {
+	const struct web web = scene(OPT_IN "--network ov --ip 10.20.200.50");
+	const struct web other = web_run("h1", "other", OPT_IN "--network ov");
+
+	heird_start(&(struct heird_options){.more = "takeover: {per_minute: 1}\n"});
+	wait_ready(&web);
+	wait_until("heird knows the other", heir_knows("h1", "other"));
+	cut("h1");
+	wait_until("one of them is moved", takeover_is("web", "done") || takeover_is("other", "done"));
+	const char *late = takeover_is("web", "done") ? "other" : "web";
+	assert_true(takeover_says(late, "1 begun within the last minute, and no more are allowed (per_minute)"));
+	wait_for(120, "the minute of the other one is over", takeover_is(late, "done"));
+	(void)expect_moved(&web);
+	assert_int_equal(count_running(other.name), 2); /* the old one is cut off, and runs */
+}
+
 static void word_that_is_not_typed_changes_nothing(void) {
 	const struct web web = scene(OPT_IN "--label heir.fence=stopped --network ov --ip 10.20.200.50");
 
@@ -169,6 +230,9 @@ int main(int argc, char **argv) {
 		SCENARIO(held_node_is_no_target),
 		SCENARIO(host_that_is_back_within_the_delay_keeps_its_container),
 		SCENARIO(abandoned_takeover_leaves_everything_as_it_was),
+		SCENARIO(abandoned_takeover_is_taken_up_by_a_retry),
+		SCENARIO(zone_is_held_until_an_operator_says_go),
+		SCENARIO(more_than_the_rate_allows_wait_for_their_minute),
 		SCENARIO(word_that_is_not_typed_changes_nothing),
 		SCENARIO(what_a_drill_says_is_what_happens),
 		SCENARIO(drill_says_beforehand_what_would_be_missing),

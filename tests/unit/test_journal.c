@@ -305,6 +305,50 @@ static void a_deletion_of_the_daemon_s_goes_with_the_next_commit(void **state) {
 	finish(rig, 0);
 }
 
+static void heard(void *user, const char *why_not) {
+	assert_true(!why_not || strcmp(why_not, "disk full") == 0);
+	tell(user, why_not ? "unwritten" : "written", 0);
+}
+
+static void who_waits_hears_when_its_change_is_on_disk(void **state) {
+	struct rig *rig = *state;
+
+	turn(rig, 1, NULL, NULL, 5);
+	see(rig, "aa"); /* too late for the commit under way */
+	journal_when_written(rig->journal, heard, rig);
+	expect_told(rig, "wake");
+	turn(rig, 0, NULL, NULL, 6);
+	finish(rig, 0);
+	expect_told(rig, "do1 wake");
+	turn(rig, 0, NULL, NULL, 7);
+	expect_content(rig, "put ledger lab/aa");
+	expect_told(rig, "");
+	finish(rig, 0);
+	expect_told(rig, "written");
+}
+
+static void who_waits_for_nothing_hears_it_after_what_is_under_way(void **state) {
+	struct rig *rig = *state;
+
+	journal_when_written(rig->journal, heard, rig);
+	turn(rig, 0, NULL, NULL, 5);
+	finish(rig, 0);
+	expect_told(rig, "wake written");
+}
+
+static void who_waits_hears_why_it_is_not_written(void **state) {
+	struct rig *rig = *state;
+
+	journal_when_written(rig->journal, heard, rig);
+	turn(rig, 1, NULL, NULL, 5);
+	journal_when_written(rig->journal, heard, rig);
+	finish(rig, -ENOSPC);
+	expect_told(rig, "wake wake not1 unwritten unwritten failing");
+	journal_when_written(rig->journal, heard, rig);
+	turn(rig, 0, NULL, NULL, 6);
+	expect_told(rig, "wake unwritten");
+}
+
 static void a_retry_is_not_begun_twice(void **state) {
 	struct rig *rig = *state;
 
@@ -325,6 +369,7 @@ static void what_is_not_on_disk_is_forgotten_with_the_journal(void **state) {
 	turn(rig, 1, "one", "lab/old", 5);
 	turn(rig, 2, "two", "lab/older", 6);
 	journal_delete(rig->journal, STORE_NODE, "h1");
+	journal_when_written(rig->journal, heard, rig);
 	rig->told[0] = '\0';
 	journal_free(TAKE_PTR(rig->journal));
 	expect_told(rig, "");
@@ -344,6 +389,9 @@ int main(void) {
 		TEST(a_store_that_works_again_is_found_out_without_anything_to_write),
 		TEST(an_effect_that_is_asked_for_while_the_store_fails_is_answered),
 		TEST(a_deletion_of_the_daemon_s_goes_with_the_next_commit),
+		TEST(who_waits_hears_when_its_change_is_on_disk),
+		TEST(who_waits_for_nothing_hears_it_after_what_is_under_way),
+		TEST(who_waits_hears_why_it_is_not_written),
 		TEST(a_retry_is_not_begun_twice),
 		TEST(what_is_not_on_disk_is_forgotten_with_the_journal),
 	};

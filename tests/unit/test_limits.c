@@ -153,7 +153,7 @@ static void more_than_so_many_a_minute_wait_for_the_next(void **state) {
 	struct rig *rig = three_a_minute(state);
 
 	assert_int_equal(count_with_target(rig), 3);
-	expect_state(rig, TAKEOVER_WAITING, "3 takeovers were begun within the last minute");
+	expect_state(rig, TAKEOVER_WAITING, "3 begun within the last minute, and no more are allowed (per_minute)");
 	pass_time(rig, 59000);
 	assert_int_equal(count_with_target(rig), 3);
 	pass_time(rig, 1000);

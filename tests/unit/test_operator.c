@@ -278,6 +278,9 @@ static void a_copy_that_is_started_by_hand_is_the_owner_again(void **state) {
 	assert_string_equal(web(rig)->container, WEB);
 	assert_true(web(rig)->verified && !web(rig)->orphan && !web(rig)->abandoned);
 	assert_int_equal(web(rig)->n_copies, 0);
+	const char *last_line = "stale ok, ";
+	assert_true(strlen(rig->logged) > strlen(last_line));
+	assert_string_equal(rig->logged + strlen(rig->logged) - strlen(last_line), last_line);
 }
 
 static void what_may_run_is_not_abandoned(void **state) {

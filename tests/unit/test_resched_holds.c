@@ -112,6 +112,27 @@ static void an_old_ledger_gives_way_to_the_newer_generation_that_runs(void **sta
 	assert_string_equal(last(rig)->old_id, "later3");
 }
 
+/* A copy of the state from before its last takeover was put back, and since then somebody gave the workload up. */
+static void what_was_given_up_is_not_when_a_newer_generation_runs(void **state) {
+	struct rig *rig = begin(state);
+	struct err err;
+
+	die(rig, "h1");
+	until_released(rig);
+	ok(rig, EFFECT_RELEASE, NULL);
+	holders(rig, HOLDER_OTHER);
+	assert_int_equal(resched_abandon(rig->r, last(rig)->id, &err), 0);
+	turn(rig);
+	ok(rig, EFFECT_REMOVE, "h2");
+	assert_true(web(rig)->abandoned);
+	see_of_a_later_ledger(rig, "h3", 5);
+	expect_only_owner(rig, "h3", 5);
+	assert_false(web(rig)->abandoned);
+	turn(rig);
+	die(rig, "h3");
+	assert_int_equal(last(rig)->generation, 6);
+}
+
 /* Labels can be copied; numbers that the ledger has given out itself prove nothing. */
 static void a_copied_label_is_no_newer_generation(void **state) {
 	struct rig *rig = begin(state);
@@ -357,6 +378,7 @@ int main(void) {
 		T(a_restart_in_the_middle_ends_with_one_owner),
 		T(what_was_done_before_a_restart_is_in_the_log),
 		T(an_old_ledger_gives_way_to_the_newer_generation_that_runs),
+		T(what_was_given_up_is_not_when_a_newer_generation_runs),
 		T(a_copied_label_is_no_newer_generation),
 		T(what_is_under_way_takes_nothing_from_a_newer_generation),
 		T(nothing_goes_on_after_a_restart_until_the_node_is_known_to_be_dead),

@@ -3,8 +3,8 @@
  * but an engine looks for the container's name among its own first, so it must be one that has none of that name, by its own word:
  * what is known of it may be a moment old.
  *
- *   inspect the network ─▶ whose endpoint has the address? ─▶ (release: has it that name? ─▶ disconnect ─▶ inspect again) ─▶ the
- * next
+ *   inspect the network ─▶ whose endpoint has the address? ─▶ the next address
+ *                            └─ release: has the engine that name? ─▶ disconnect ─▶ inspect again
  *
  * An endpoint of another host is listed as "ep-<id>" with its container's name; only the engine that has the container itself lists
  * it by its ID. So the engine of the new container is asked, which knows its own from all others. */
