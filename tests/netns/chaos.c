@@ -1,12 +1,16 @@
 /* See chaos.h. */
 #include "chaos.h"
 
+#include "asker.h"
+
 #include "base/alloc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { UNHEARD = 5 /* s: a frozen engine's first answer, a dead node's second heartbeat */ };
 
 /* What can befall a host. Durations are such that heird sometimes gives it up and sometimes not. */
 static const struct fault {
@@ -206,7 +210,7 @@ static void do_deed(const struct chaos_deed *d, const struct heird_options *opti
 		lab_do("%s", d->what);
 }
 
-void chaos_live(const struct chaos *c, const struct heird_options *options, void (*meanwhile)(void)) {
+void chaos_live(struct chaos *c, const struct heird_options *options, void (*meanwhile)(void)) {
 	double begun = clock_now();
 
 	for (size_t i = 0; i < c->n; i++) {
@@ -214,6 +218,17 @@ void chaos_live(const struct chaos *c, const struct heird_options *options, void
 			meanwhile();
 			(void)usleep(200000);
 		}
+		c->deeds[i].done = uptime_now();
 		do_deed(&c->deeds[i], options);
 	}
+}
+
+/* One host is ill of one thing at a time, so the last deed before then tells. */
+bool chaos_was_ill(const struct chaos *c, int host, double uptime) {
+	const struct chaos_deed *last = NULL;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->deeds[i].host == host && c->deeds[i].done > 0 && c->deeds[i].done <= uptime)
+			last = &c->deeds[i];
+	return last && (last->begins || uptime - last->done < UNHEARD);
 }

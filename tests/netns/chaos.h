@@ -19,6 +19,7 @@ struct chaos_deed {
 	int heird;     /* +1: start it, -1: kill it */
 	int host;      /* 0: heird */
 	bool begins;   /* a fault; else it ends one */
+	double done;   /* s of uptime when it was done; 0: not yet */
 };
 
 struct chaos {
@@ -34,6 +35,9 @@ struct chaos {
 void chaos_draw(struct chaos *c, uint64_t seed, int hosts, double seconds);
 void chaos_print(const struct chaos *c);
 /* Lives through it. meanwhile is called all the time. */
-void chaos_live(const struct chaos *c, const struct heird_options *options, void (*meanwhile)(void));
+void chaos_live(struct chaos *c, const struct heird_options *options, void (*meanwhile)(void));
+/* A fault of that host was in force at that uptime, or had ended so shortly before that heird may not have heard of the host again.
+ */
+bool chaos_was_ill(const struct chaos *c, int host, double uptime);
 
 #endif

@@ -64,11 +64,12 @@ static bool is_presumed(const char *workload, unsigned generation) {
 /* Everything about one address. Times of 0: never. */
 struct hearing {
 	const char *ip, *workload, *name;
+	const struct chaos *chaos;
 	int observer;
 	double first[GENERATIONS_MAX];               /* answered to anybody */
 	double first_of[HOSTS_MAX][GENERATIONS_MAX]; /* to this observer */
 	bool presumed[GENERATIONS_MAX];
-	size_t n, answered, allowed;
+	size_t n, answered, presumed_only, was_lost;
 };
 
 static const struct known *who_answered(struct hearing *h, const struct answer *a) {
@@ -100,6 +101,13 @@ static void note_first(void *user, const struct answer *a) {
 	keep_earliest(&h->first_of[h->observer][k->generation], a->answered);
 }
 
+/* It was not there to be told, and has not heard the newer one yet. */
+static bool was_lost(const struct hearing *h, unsigned g, double asked) {
+	double heard = h->first_of[h->observer][g];
+
+	return chaos_was_ill(h->chaos, h->observer, h->first[g]) && (heard <= 0 || asked <= heard);
+}
+
 static void check_answer(void *user, const struct answer *a) {
 	struct hearing *h = user;
 	const struct known *k = who_answered(h, a);
@@ -108,11 +116,14 @@ static void check_answer(void *user, const struct answer *a) {
 		double since = h->observer == k->host ? h->first_of[h->observer][g] : h->first[g];
 		if (since <= 0 || a->asked <= since)
 			continue;
-		if (!h->presumed[g])
+		if (h->presumed[g])
+			h->presumed_only++;
+		else if (was_lost(h, g, a->asked))
+			h->was_lost++;
+		else
 			failed("h%d asked %s at %.2f and heard generation %u of %s (%s on h%d), but generation %u had answered "
 			       "at %.2f",
 			       h->observer, h->ip, a->asked, k->generation, h->name, k->page, k->host, g, since);
-		h->allowed++;
 		return;
 	}
 }
@@ -122,14 +133,14 @@ static void each_observer(struct hearing *h, answer_fn *see) {
 		asker_each(h->observer, see, h);
 }
 
-void judge_answers(const struct web *first) {
+void judge_answers(const struct web *first, const struct chaos *c) {
 	static struct hearing h;
 	const struct known *k = find(first->page);
 	unsigned generations = 0;
 
 	if (!k)
 		failed("heird never told of %s", first->name);
-	h = (struct hearing){.ip = first->nets[0].ip, .workload = k->workload, .name = first->name};
+	h = (struct hearing){.ip = first->nets[0].ip, .workload = k->workload, .name = first->name, .chaos = c};
 	each_observer(&h, note_first);
 	for (unsigned g = 2; g < GENERATIONS_MAX; g++) {
 		h.presumed[g] = h.first[g] > 0 && is_presumed(h.workload, g);
@@ -137,6 +148,8 @@ void judge_answers(const struct web *first) {
 	}
 	h.n = h.answered = 0;
 	each_observer(&h, check_answer);
-	note("%s: %zu questions, %zu answered, by %u generations after the first; %zu by an older one where this was presumed only",
-	     first->name, h.n, h.answered, generations, h.allowed);
+	note("%s: %zu questions, %zu answered, by %u generations after the first; by an older one %zu where this was presumed "
+	     "only, %zu "
+	     "to a host that was itself lost",
+	     first->name, h.n, h.answered, generations, h.presumed_only, h.was_lost);
 }

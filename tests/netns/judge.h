@@ -8,6 +8,7 @@
 #define TESTS_NETNS_JUDGE_H
 
 #include "asker.h"
+#include "chaos.h"
 
 void judge_forget(void);
 /* Asks heird who there is; nothing is learned when it does not answer. */
@@ -18,7 +19,10 @@ void judge_learn(void);
  * - once an asker was answered by a newer generation, nothing it asked later was answered by an older one;
  * - once anybody was, nothing that was asked later was answered by an older one, but on the older one's own host, which nobody
  *   can keep from hearing itself while it is cut off;
- * where the newer one's takeover had evidence that it was so ("presumed" promises nothing: such answers are counted and told). */
-void judge_answers(const struct web *first);
+ * where the newer one's takeover had evidence that it was so ("presumed" promises nothing), and but for an asker whose own host was
+ * ill while the newer one came: a host that heird cannot reach acknowledges nothing, and the takeover did not wait for it. When
+ * it is back its kernel has the rows of before until heird has reached its agent. Such answers are counted and told, each kind by
+ * itself; the first rule has no exception. */
+void judge_answers(const struct web *first, const struct chaos *c);
 
 #endif

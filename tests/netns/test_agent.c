@@ -100,11 +100,14 @@ static void flood(const char *observer, const struct web *w, const char *wrong) 
 
 static void poisoned_row_is_repaired_also_amidst_a_flood_of_events(void) {
 	client_run("h3", "--network ov", WEB);
-	const struct web web = web_on_h1();
+	const struct web web = web_on_h1(), bystander = web_run("h1", "bystander", "--network ov --ip " BYSTANDER);
 
 	begin(&web, &with_agents);
+	wait_until("the client's engine knows where the bystander is", rows_right("h3", &bystander));
 	cut("h1");
 	const struct web moved = expect_moved(&web);
+	/* The engine then takes back h1's rows and sets its own: from here on nobody but the agent mends any. */
+	wait_until("gossip has given h1 up", !rows_right("h3", &bystander));
 	int64_t before = repairs_of("h3");
 	poison("h3", &moved, "h1");
 	wait_for(20, "the row is right again", rows_right("h3", &moved));

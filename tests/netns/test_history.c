@@ -214,7 +214,7 @@ static void judge(const struct chaos *c) {
 	assert_string_equal(tables, "");
 	judge_learn();
 	for (size_t i = 0; i < WEBS + 1; i++)
-		judge_answers(&webs[i]);
+		judge_answers(&webs[i], c);
 }
 
 static void history(void) {
