@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES = libuv libcurl libmicrohttpd gnutls jansson yaml-0.1 sqlite3 libsystemd smartcols
+PACKAGES = libuv libcurl libmicrohttpd gnutls jansson yaml-0.1 sqlite3 libsystemd smartcols ldns
 # Of the kernel's side, which heird and heir do not link.
 NETLINK_PACKAGES = libmnl libnl-3.0 libnl-route-3.0 libnftables
 TEST_PACKAGES = cmocka libmnl libnl-3.0 libnl-route-3.0
@@ -21,7 +21,7 @@ NETLINK_LIBS := -Wl,--as-needed $(shell pkg-config --libs $(NETLINK_PACKAGES) 2>
 TEST_LIBS = $(shell pkg-config --libs $(TEST_PACKAGES))
 VERSION := 0.1.0
 
-ROOMS = base config http engine health resched net/netlink net/wire net/overlay store daemon agent cli
+ROOMS = base config http engine health resched net/netlink net/wire net/overlay net/discovery store daemon agent cli
 MAINS = src/daemon/main.c src/agent/main.c src/cli/main.c
 SOURCES := $(wildcard $(ROOMS:%=src/%/*.c))
 LIB_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(MAINS),$(SOURCES)))

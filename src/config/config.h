@@ -22,6 +22,18 @@ enum config_engine_only { CONFIG_ENGINE_ONLY_WAIT, CONFIG_ENGINE_ONLY_MOVE, CONF
 enum config_keep { CONFIG_KEEP_NEWEST, CONFIG_KEEP_OLDEST, CONFIG_KEEP_MAX };
 enum config_stale { CONFIG_STALE_REMOVE, CONFIG_STALE_KEEP, CONFIG_STALE_MAX };
 
+enum config_discovery_kind {
+	CONFIG_DISCOVERY_DOCKER,
+	CONFIG_DISCOVERY_CONSUL,
+	CONFIG_DISCOVERY_SKYDNS,
+	CONFIG_DISCOVERY_DNS,
+	CONFIG_DISCOVERY_MAX,
+};
+enum config_publish { CONFIG_PUBLISH_LABELLED, CONFIG_PUBLISH_OPTED_IN, CONFIG_PUBLISH_ALL, CONFIG_PUBLISH_MAX };
+enum config_service_address { CONFIG_SERVICE_OVERLAY, CONFIG_SERVICE_HOST, CONFIG_SERVICE_ADDRESS_MAX };
+enum config_unhealthy { CONFIG_UNHEALTHY_KEEP, CONFIG_UNHEALTHY_WITHDRAW, CONFIG_UNHEALTHY_MAX };
+enum config_tsig { CONFIG_TSIG_SHA256, CONFIG_TSIG_SHA512, CONFIG_TSIG_MAX };
+
 struct config_label {
 	char *key, *value;
 };
@@ -40,9 +52,36 @@ struct config_engine {
 	size_t label_count;
 	char *agent_url;                         /* NULL: none */
 	char *agent_ca, *agent_cert, *agent_key; /* for https; files, as above. agent_ca NULL: plain HTTP */
-	char *vtep;                              /* its underlay address on overlays; NULL: as its engine says */
-	enum config_local local;                 /* is it the manager's own host? */
-	unsigned line;                           /* where it stands in the file */
+	char *address; /* where its published ports are reached; NULL: its URL's host, if numeric, else its underlay address */
+	char *vtep;    /* its underlay address on overlays; NULL: as its engine says */
+	enum config_local local; /* is it the manager's own host? */
+	unsigned line;           /* where it stands in the file */
+};
+
+/* One system of service discovery. What is not of its kind is NULL, 0 or empty. */
+struct config_discovery {
+	enum config_discovery_kind kind;
+	char *name;           /* unique, as an engine's; default: its kind */
+	bool required;        /* a takeover waits for it, up to its deadline */
+	struct span deadline; /* of that waiting */
+	struct span timeout;  /* of one call */
+	struct strs adopt;    /* services whose foreign entries may be overwritten */
+	struct strs urls;     /* consul, skydns: "http://host:port" or "https://host:port" */
+	char *tls_ca, *tls_cert, *tls_key;
+	/* consul */
+	char *token_file, *datacenter, *consul_namespace, *node, *node_address;
+	struct config_label *agents; /* a configured engine's name, the URL of its host's Consul agent */
+	size_t n_agents;
+	struct span check_ttl;
+	/* skydns */
+	char *prefix, *domain, *user, *password_file;
+	bool reverse;
+	/* dns */
+	char *server, *zone, *key_name, *key_file; /* "host:port"; names end with a dot */
+	struct strs reverse_zones;
+	enum config_tsig algorithm;
+	int ttl;       /* s; skydns too */
+	unsigned line; /* where it stands in the file */
 };
 
 struct config {
@@ -88,6 +127,14 @@ struct config {
 			struct config_share max_lost;
 		} zone;
 	} brake;
+	struct {
+		enum config_publish publish;         /* what is published that has no label heir.service */
+		enum config_service_address address; /* where no label heir.service.address says it */
+		enum config_unhealthy unhealthy;
+		struct span interval; /* of a full comparison with every system */
+		struct config_discovery *systems;
+		size_t n_systems;
+	} discovery;
 	struct {
 		enum log_level level;
 	} log;

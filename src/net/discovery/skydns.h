@@ -1,0 +1,25 @@
+/* The key layout of SkyDNS, as CoreDNS' etcd plugin reads it, in etcd 3 (its JSON gateway, 3.4 and later).
+ *
+ * "web" in domain svc.local is <prefix>/local/svc/web/<key> = {"host":"10.20.0.50","port":80,"ttl":10,…}; a second address is a
+ * leaf of its own, <key>-6. The reverse record of 10.20.0.50 is <prefix>/arpa/in-addr/10/20/0/50 = {"host":"web.svc.local"}. The
+ * mark is one more field, "heir", which others do not read. All keys of an entry change in one transaction that compares what was
+ * there. */
+#ifndef DISCOVERY_SKYDNS_H
+#define DISCOVERY_SKYDNS_H
+
+#include "net/discovery/discovery.h"
+
+struct skydns_options {
+	struct strs urls;                 /* of etcd members, in the order to try */
+	const char *prefix;               /* NULL: "/skydns" */
+	const char *domain;               /* "svc.local" */
+	const char *user, *password_file; /* NULL: no authentication */
+	struct http_tls tls;              /* of https URLs */
+	unsigned ttl;                     /* s; 0: 10 */
+	bool reverse;                     /* keep reverse records */
+};
+
+/* Everything is copied. */
+int skydns_new(const struct discovery_env *env, const struct skydns_options *options, struct discovery **ret, struct err *err);
+
+#endif
