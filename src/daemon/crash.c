@@ -79,9 +79,11 @@ static const struct takeover *takeover_of(const struct daemon *d, const struct e
 
 static const char *point_of(const struct daemon *d, const struct effect *e) {
 	static const char *const points[EFFECT_KIND_MAX] = {
-		[EFFECT_ISOLATE] = "clean-isolate", [EFFECT_DISCONNECT] = "clean-disconnect", [EFFECT_STOP] = "clean-stop",
-		[EFFECT_POLICY] = "clean-park",     [EFFECT_RENAME] = "clean-rename",         [EFFECT_REMOVE] = "clean-remove",
-		[EFFECT_RESTORE] = "restore-node",  [EFFECT_QUARANTINE] = "quarantine",       [EFFECT_REPAIR] = "tell",
+		[EFFECT_ISOLATE] = "clean-isolate", [EFFECT_DISCONNECT] = "clean-disconnect",
+		[EFFECT_STOP] = "clean-stop",       [EFFECT_POLICY] = "clean-park",
+		[EFFECT_RENAME] = "clean-rename",   [EFFECT_REMOVE] = "clean-remove",
+		[EFFECT_RESTORE] = "restore-node",  [EFFECT_PUBLISH] = "publish",
+		[EFFECT_QUARANTINE] = "quarantine", [EFFECT_REPAIR] = "tell",
 		[EFFECT_FORGET] = "forget",
 	};
 	const struct takeover *t = *e->takeover ? takeover_of(d, e) : NULL;

@@ -151,6 +151,8 @@ json_t *record_from_takeover(const struct takeover *t) {
 	json_object_set_new(j, "warnings", json_from_strs(&t->warnings));
 	json_object_set_new(j, "rejected", json_from_strs(&t->rejected));
 	set_text(j, "evidence", evidence_name(t->evidence));
+	if (t->published != PUBLISHED_NOTHING)
+		json_object_set_new(j, "published", json_boolean(t->published == PUBLISHED_YES));
 	json_object_set_new(j, "started_ms", json_integer(t->started.ms));
 	json_object_set_new(j, "finished_ms", json_integer(t->finished.ms));
 	for (size_t i = 0; i < t->n_nets; i++) {
@@ -256,6 +258,8 @@ static int to_takeover(const json_t *j, struct takeover *t, struct err *err) {
 	t->effect_out = json_bool_or(j, "effect_out", false);
 	t->started.ms = json_int_or(j, "started_ms", 0);
 	t->finished.ms = json_int_or(j, "finished_ms", 0);
+	if (json_is_boolean(json_at(j, "published")))
+		t->published = json_bool_or(j, "published", false) ? PUBLISHED_YES : PUBLISHED_NO;
 	return 0;
 }
 
@@ -302,6 +306,10 @@ json_t *record_from_workload(const struct workload *w) {
 	set_text(j, "node", w->node);
 	set_text(j, "container", w->container);
 	set_text(j, "origin", w->origin);
+	set_text(j, "served_node", w->served.node);
+	set_text(j, "served_container", w->served.container);
+	if (w->served.node)
+		json_object_set_new(j, "served_generation", json_integer(w->served.generation));
 	set_text(j, "spec_node", w->spec_node);
 	set_text(j, "spec_id", w->spec_id);
 	set_text(j, "restart_policy", w->restart_policy);
@@ -335,8 +343,14 @@ static int to_workload(const json_t *j, struct workload *w, struct err *err) {
 		const char *key;
 		char **to;
 	} texts[] = {
-		{"node", &w->node},           {"container", &w->container}, {"origin", &w->origin},
-		{"spec_node", &w->spec_node}, {"spec_id", &w->spec_id},     {"restart_policy", &w->restart_policy},
+		{"node", &w->node},
+		{"container", &w->container},
+		{"origin", &w->origin},
+		{"spec_node", &w->spec_node},
+		{"spec_id", &w->spec_id},
+		{"restart_policy", &w->restart_policy},
+		{"served_node", &w->served.node},
+		{"served_container", &w->served.container},
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		int r = may_str(j, texts[i].key, texts[i].to, err);
@@ -353,7 +367,12 @@ static int to_workload(const json_t *j, struct workload *w, struct err *err) {
 		r = to_copy(json_array_get(list, i), w, err);
 	w->generation = (unsigned)json_int_or(j, "generation", 0);
 	w->last_generation = (unsigned)json_int_or(j, "last_generation", 0);
+	w->served.generation = (unsigned)json_int_or(j, "served_generation", w->generation);
 	w->verified = json_bool_or(j, "verified", false);
+	if (!w->served.node) { /* written before there was service discovery */
+		w->served.node = xstrdup_null(w->node);
+		w->served.container = xstrdup_null(w->container);
+	}
 	w->must_run = json_bool_or(j, "must_run", false);
 	w->gone = json_bool_or(j, "gone", false);
 	w->orphan = json_bool_or(j, "orphan", false);

@@ -46,6 +46,18 @@ static void take_ports(struct world_container *w, const struct engine_container 
 	}
 }
 
+static void take_bound(struct world_container *w, const struct engine_container *c) {
+	w->bound = xnew_n(struct world_bound, c->n_bound);
+	for (size_t i = 0; i < c->n_bound; i++) {
+		const struct engine_port *p = &c->bound[i];
+		if (p->host_port == 0)
+			continue;
+		struct world_bound *to = &w->bound[w->n_bound++];
+		*to = (struct world_bound){.host_ip = xstrdup(p->host_ip), .port = p->port, .host_port = p->host_port};
+		snprintf(to->proto, sizeof(to->proto), "%s", p->proto);
+	}
+}
+
 static void take_policy(struct world_container *w, const struct engine_container *c) {
 	size_t n = 0;
 	struct policy_label *labels = xnew_n(struct policy_label, json_object_size(c->labels));
@@ -57,6 +69,7 @@ static void take_policy(struct world_container *w, const struct engine_container
 			labels[n++] = (struct policy_label){key, json_string_value(value)};
 	}
 	w->policy = policy_read(c->env.v, c->env.n, labels, n);
+	services_read(labels, n, &w->services);
 	free(labels);
 }
 
@@ -119,6 +132,7 @@ struct world_container *translate_container(const char *cluster, const char *nod
 	take_labels(w, c, cluster);
 	take_policy(w, c);
 	take_ports(w, c);
+	take_bound(w, c);
 	take_volume_drivers(w, c);
 	if (w->policy.move)
 		spec_check(inspect, w->policy.volumes_empty, &w->blockers, NULL);
@@ -129,6 +143,7 @@ struct world_container *translate_container(const char *cluster, const char *nod
 	w->running = c->running || c->paused || c->restarting;
 	w->started = w->running || strcmp(c->status, "created") != 0;
 	w->sandbox = translate_sandbox(inspect);
+	w->unhealthy = strcmp(c->health, "unhealthy") == 0;
 	return w;
 }
 

@@ -96,7 +96,8 @@ json_t *view_takeover(const struct daemon *d, const struct takeover *t) {
 	json_object_set_new(j, "warnings", json_from_strs(&t->warnings));
 	json_object_set_new(j, "rejected", json_from_strs(&t->rejected));
 	json_set_str(j, "evidence", evidence_name(t->evidence));
-	json_object_set_new(j, "published", json_null()); /* no discovery is configured */
+	json_object_set_new(j, "published",
+			    t->published == PUBLISHED_NOTHING ? json_null() : json_boolean(t->published == PUBLISHED_YES));
 	set_time(j, "started", t->started);
 	set_time(j, "finished", t->finished);
 	set_seconds(j, "seconds", t->finished.ms ? (double)(t->finished.ms - t->started.ms) / 1000 : -1);

@@ -31,6 +31,8 @@ enum effect_kind {
 	EFFECT_PROVE,   /* are they right, is the address where it should be, does it answer? nothing is changed */
 	EFFECT_FORGET,  /* take back what was set for `nets` */
 	EFFECT_ISOLATE, /* cut the stale `container` off `nets` in the kernel */
+	EFFECT_PUBLISH, /* service discovery is to say exactly `entries` (and `names`) of `workload`, from now on; what comes of it
+			   is told by resched_published. `stamp` names this state */
 	EFFECT_RESTORE, /* give a node that was removed from the swarm its membership and its attachments back */
 	EFFECT_KIND_MAX,
 };
@@ -58,6 +60,18 @@ enum refusal {
 	REFUSAL_MAX,
 };
 
+/* Where a service is reached. */
+struct service_entry {
+	unsigned number; /* of the service, from 1 */
+	char *service;
+	char *address, *address6; /* one of them may be NULL */
+	uint16_t port;            /* 0: not known */
+	struct strs tags, meta;
+	char *node, *container; /* where it runs; its name */
+	unsigned generation;
+	bool host; /* the address is the host's */
+};
+
 struct effect {
 	uint64_t id;
 	enum effect_kind kind;
@@ -77,10 +91,14 @@ struct effect {
 				 do */
 	char *host, *vtep;
 	struct strs vteps;
-	bool watch;        /* REPAIR: until it is told to forget */
-	struct strs names; /* of the copies: READY, RELEASE, HOLDERS */
-	char *own_node;    /* where `own` is */
-	char *own;         /* HOLDERS: the container that may hold them (the new one); NULL */
+	bool watch;                    /* REPAIR: until it is told to forget */
+	struct strs names;             /* of the copies: READY, RELEASE, HOLDERS */
+	struct service_entry *entries; /* PUBLISH */
+	size_t n_entries;
+	bool check_names; /* PUBLISH: the engines' own DNS is to be asked for the names of `container` on `node` */
+	uint64_t stamp;
+	char *own_node; /* where `own` is */
+	char *own;      /* HOLDERS: the container that may hold them (the new one); NULL */
 };
 
 void effect_free(struct effect *e);

@@ -45,6 +45,12 @@ void resched_node_availability(struct resched *r, const char *swarm_node, const 
 	}
 }
 
+void resched_node_address(struct resched *r, const char *node, const char *address) {
+	struct world_node *n = world_node(&r->world, node);
+	if (n)
+		xstr_replace(&n->address, address);
+}
+
 void resched_node_removed(struct resched *r, const char *node, bool removed) {
 	struct world_node *n = world_node(&r->world, node);
 	if (n)

@@ -58,6 +58,7 @@ static void set_owner(struct resched *r, struct workload *w, const struct world_
 	if (w->last_generation < generation)
 		w->last_generation = generation;
 	w->verified = true;
+	publish_serve(w, generation, c->node, c->id);
 	workload_set_spec(r, w, c);
 	w->dirty = true;
 }

@@ -20,7 +20,8 @@ struct resched {
 	struct strs lost;          /* underlay addresses that are quarantined */
 	bool vteps_changed;        /* so that an agent may have to drop others */
 	bool workload_lost;        /* one was forgotten: agents may keep its addresses */
-	struct recent *recent;     /* targets that were found within the last minute; limits.c */
+	struct publication *publications;
+	struct recent *recent; /* targets that were found within the last minute; limits.c */
 	bool recent_restored;
 	struct mono now;   /* of the turn or result under way */
 	struct mono began; /* of the first turn; 0: there was none */
@@ -137,6 +138,13 @@ size_t seats_open(const struct resched *r, const struct takeover *t, struct strs
 /* Its rows were seen to be wrong: it is told again. */
 void seats_again(struct resched *r, const char *node, const char *workload);
 bool seats_settled_on(const struct resched *r, const struct world_node *n); /* it was told everything that it is to know */
+
+/* publish.c: what service discovery is to say. */
+void publish_turn(struct resched *r);
+bool publish_result(struct resched *r, uint64_t effect, const struct effect_result *result); /* false: none of its */
+void publish_clear(struct resched *r);
+/* The owner that was verified is who is named from now on. */
+void publish_serve(struct workload *w, unsigned generation, const char *node, const char *container);
 
 /* clean.c: stale copies and returning nodes. */
 void clean_walk(struct resched *r, struct workload *w);

@@ -33,6 +33,7 @@ void resched_free(struct resched *r) {
 	}
 	world_clear(&r->world);
 	agents_clear(r);
+	publish_clear(r);
 	limit_clear(r);
 	resched_output_clear(&r->out);
 	for (unsigned i = 0; i < REMOVED_KEPT; i++)
@@ -93,7 +94,7 @@ void wake_at(struct resched *r, struct mono t) { r->deadline = mono_min(r->deadl
 void resched_result(struct resched *r, struct mono now, uint64_t effect, const struct effect_result *result) {
 	r->now = now;
 	r->world_changed = true;
-	if (agents_result(r, effect, result))
+	if (agents_result(r, effect, result) || publish_result(r, effect, result))
 		return;
 	for (struct takeover *t = r->takeovers; t; t = t->hh.next)
 		if (t->pending == effect) {
@@ -233,6 +234,7 @@ void resched_turn(struct resched *r, struct mono now, struct wall wall) {
 	for (struct world_node *n = r->world.nodes; n; n = n->hh.next)
 		clean_node(r, n);
 	agents_turn(r);
+	publish_turn(r);
 	drop_old_takeovers(r);
 	r->world_changed = false;
 }

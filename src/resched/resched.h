@@ -12,6 +12,8 @@
 #include "resched/takeover.h"
 #include "resched/workload.h"
 
+enum publish_scope { PUBLISH_LABELLED, PUBLISH_OPTED_IN, PUBLISH_ALL };
+
 struct resched_settings {
 	const char *cluster;
 	enum evidence fence; /* EVIDENCE_NONE: auto */
@@ -24,6 +26,14 @@ struct resched_settings {
 	bool keep_oldest;
 	struct span backoff_initial, backoff_cap;
 	bool stale_keep;
+	struct {
+		bool any;                 /* service discovery is configured */
+		bool names;               /* the engines' own DNS is to be asked */
+		enum publish_scope scope; /* which containers without a label heir.service are published, under their own name */
+		enum service_address address; /* where no label says it */
+		bool withdraw_unhealthy;
+		struct span patience; /* a takeover waits so long at most */
+	} discovery;
 	uint64_t seed;
 	/* Makes takeover IDs; a simulator's is repeatable. */
 	void (*make_id)(void *ctx, char text[ID_TEXT_MAX]);
@@ -82,6 +92,19 @@ void resched_zone_brake(struct resched *r, const char *node, const char *reason)
 /* The store cannot be written: nothing may be begun. */
 void resched_store(struct resched *r, bool ok, const char *reason);
 void resched_result(struct resched *r, struct mono now, uint64_t effect, const struct effect_result *result);
+/* Where its published ports are reached; NULL is fine. */
+void resched_node_address(struct resched *r, const char *node, const char *address);
+/* What became of an EFFECT_PUBLISH that was performed, as often as it changes. */
+struct publication_report {
+	uint64_t stamp;
+	bool published;     /* every system says so */
+	bool awaited;       /* one that is required does not, and its deadline has not passed */
+	const char *detail; /* what is missing, in words; NULL */
+};
+void resched_published(struct resched *r, const char *workload, const struct publication_report *report);
+/* An entry of that workload and node, of which nothing was ordered in this run, may be taken out of service discovery: it is known
+ * that nothing of the kind is wanted. False: not, or not yet known. */
+bool resched_may_withdraw(const struct resched *r, const char *workload, const char *node);
 
 /* ---- what an operator says (operator.c); -ENOENT or -EBUSY with the reason when it cannot be ---- */
 

@@ -36,6 +36,7 @@ static const char *const effect_names[] = {
 	[EFFECT_READY] = "ready",           [EFFECT_RELEASE] = "release", [EFFECT_HOLDERS] = "holders",
 	[EFFECT_QUARANTINE] = "quarantine", [EFFECT_REPAIR] = "repair",   [EFFECT_PROVE] = "prove",
 	[EFFECT_FORGET] = "forget",         [EFFECT_ISOLATE] = "isolate", [EFFECT_RESTORE] = "restore-node",
+	[EFFECT_PUBLISH] = "publish",
 };
 static_assert(sizeof(effect_names) / sizeof(effect_names[0]) == EFFECT_KIND_MAX, "a name for every effect");
 
@@ -181,6 +182,7 @@ static const struct takeover_rule rules[] = {
 				  SECONDS(10), 5},
 	[ROW_FENCE_STOP] = {"fence-stop", STEP_FENCE, true, EFFECT_STOP, EFFECT_INSPECT, see_stopped, false, SECONDS(60), 5},
 	[ROW_EVIDENCE] = {"fence-evidence", STEP_FENCE, false, 0, 0, NULL, false, SECONDS(0), 0},
+	[ROW_WITHDRAW] = {"withdraw", STEP_RELEASE, false, 0, 0, NULL, false, SECONDS(0), 0},
 	[ROW_RELEASE] = {"release", STEP_RELEASE, true, EFFECT_RELEASE, EFFECT_HOLDERS, see_released, true, SECONDS(20), 0},
 	[ROW_CLAIM] = {"claim", STEP_CLAIM, true, EFFECT_HOLDERS, EFFECT_HOLDERS, see_free, true, SECONDS(10), 0},
 	[ROW_RENAME] = {"start-rename", STEP_START, true, EFFECT_RENAME, EFFECT_INSPECT, see_renamed, false, SECONDS(10), 5},
@@ -272,6 +274,15 @@ void takeover_reason(struct takeover *t, const char *fmt, ...) {
 	t->dirty = true;
 }
 
+static void service_entry_clear(struct service_entry *s) {
+	char *owned[] = {s->service, s->address, s->address6, s->node, s->container};
+
+	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
+		free(owned[i]);
+	strs_clear(&s->tags);
+	strs_clear(&s->meta);
+}
+
 void effect_free(struct effect *e) {
 	if (!e)
 		return;
@@ -284,6 +295,9 @@ void effect_free(struct effect *e) {
 	strs_clear(&e->vteps);
 	strs_clear(&e->names);
 	free(e->own_node);
+	for (size_t i = 0; i < e->n_entries; i++)
+		service_entry_clear(&e->entries[i]);
+	free(e->entries);
 	world_nets_free(e->nets, e->n_nets);
 	free(e);
 }

@@ -1,7 +1,7 @@
 /* One takeover: one attempt to move a workload, and the table of its rows. Pure; the machine (resched.h) walks the table.
  *
- *   plan ─▶ stage(image, create, ready) ─▶ fence(disconnect, stop) ─▶ RELEASE ─▶ claim ─▶ start(rename, start, policy)
- *        ─▶ repair ─▶ verify ─▶ publish ─▶ done
+ *   plan ─▶ stage(image, create, ready) ─▶ fence(disconnect, stop) ─▶ RELEASE(withdraw, release) ─▶ claim ─▶ start(rename, start,
+ * policy) ─▶ repair ─▶ verify ─▶ publish ─▶ done
  *
  * Before RELEASE is journalled a takeover can be rolled back and nothing was taken from anybody. From there on it goes forward
  * only: to done, to failed (a new attempt follows, with a higher generation), or to an operator. */
@@ -39,6 +39,7 @@ enum takeover_row {
 	ROW_FENCE_DISCONNECT,
 	ROW_FENCE_STOP,
 	ROW_EVIDENCE,
+	ROW_WITHDRAW, /* from service discovery: entries with the old host's address */
 	ROW_RELEASE,
 	ROW_CLAIM,
 	ROW_RENAME, /* before the start: engines refuse to rename what runs on a swarm overlay, and lose its names over it */
@@ -99,6 +100,9 @@ struct takeover_ask {
 	struct takeover_ask *next;
 };
 
+/* Whether service discovery names the new owner. */
+enum takeover_published { PUBLISHED_NOTHING, PUBLISHED_YES, PUBLISHED_NO };
+
 /* Why a takeover goes back instead of on. */
 enum takeover_abort { ABORT_NO, ABORT_ROLL_BACK, ABORT_FAIL };
 
@@ -121,6 +125,7 @@ struct takeover {
 	char *reason;         /* why it waits, failed, went back; NULL */
 	struct strs warnings;
 	enum evidence evidence;
+	enum takeover_published published;
 	struct wall started, finished;
 	struct takeover_net *nets;
 	size_t n_nets;

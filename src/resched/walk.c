@@ -128,9 +128,11 @@ static bool is_skipped(const struct resched *r, const struct takeover *t, const 
 	case ROW_PROVE:
 		*ret_why = "on the engine's word: no agent looked into the kernels";
 		return !walk_has_agents(r, t);
+	case ROW_WITHDRAW:
+		return !walk_has_host_entries(r, t) || MUTANT(NOT_WITHDRAWN);
 	case ROW_PUBLISH:
-		*ret_why = "no discovery is configured";
-		return true;
+		*ret_why = r->settings.discovery.any ? "nothing of it is published" : "no discovery is configured";
+		return !walk_has_entries(r, t);
 	default:
 		return false;
 	}
@@ -180,6 +182,12 @@ static bool step_row(struct resched *r, struct takeover *t) {
 		return t->row != row;
 	case ROW_PROVE:
 		walk_prove(r, t);
+		return t->row != row;
+	case ROW_WITHDRAW:
+		walk_withdraw(r, t);
+		return t->row != row;
+	case ROW_PUBLISH:
+		walk_publish(r, t);
 		return t->row != row;
 	case ROW_DONE:
 		walk_finish(r, t);

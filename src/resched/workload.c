@@ -41,7 +41,8 @@ static void copy_clear(struct workload_copy *c) {
 void workload_free(struct workload *w) {
 	if (!w)
 		return;
-	char *owned[] = {w->id, w->name, w->node, w->container, w->origin, w->spec_node, w->spec_id, w->restart_policy};
+	char *owned[] = {w->id,        w->name,    w->node,           w->container,   w->origin,
+			 w->spec_node, w->spec_id, w->restart_policy, w->served.node, w->served.container};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free(owned[i]);
 	for (size_t i = 0; i < w->n_copies; i++)

@@ -39,10 +39,14 @@ struct workload {
 	char *node, *container;               /* the owner's; container is NULL between claim and knowing it */
 	char *origin;                         /* where it ran before heir moved it first; NULL */
 	char *spec_node, *spec_id;            /* the memory it is made again from */
-	bool verified;                        /* the owner was seen running with its addresses (also: heir never moved it) */
-	bool must_run;                        /* it ran when last seen, or was on its way */
-	bool gone;                            /* its user removed the owner */
-	bool orphan;                          /* its address was released and nobody has it: the next attempt goes on from there */
+	struct {                              /* whom service discovery names: the owner that was verified last */
+		unsigned generation;
+		char *node, *container; /* NULL: nobody yet */
+	} served;
+	bool verified;  /* the owner was seen running with its addresses (also: heir never moved it) */
+	bool must_run;  /* it ran when last seen, or was on its way */
+	bool gone;      /* its user removed the owner */
+	bool orphan;    /* its address was released and nobody has it: the next attempt goes on from there */
 	bool abandoned; /* by an operator: not tried again until one says so, or until its node answers and nothing was taken from
 			   it */
 	struct workload_copy *copies;

@@ -58,6 +58,10 @@ void world_container_free(struct world_container *c) {
 	strs_clear(&c->blockers);
 	strs_clear(&c->volume_drivers);
 	world_nets_free(c->nets, c->n_nets);
+	services_clear(&c->services);
+	for (size_t i = 0; i < c->n_bound; i++)
+		free(c->bound[i].host_ip);
+	free(c->bound);
 	for (size_t i = 0; i < c->n_ports; i++)
 		free(c->ports[i].host_ip);
 	free(c->ports);
@@ -174,6 +178,7 @@ void world_clear(struct world *w) {
 		free(n->seen_how);
 		free(n->reason);
 		free(n->hold);
+		free(n->address);
 		free(n->zone_brake);
 		free(n);
 	}

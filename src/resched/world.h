@@ -7,6 +7,7 @@
 #include "base/strs.h"
 #include "resched/agent.h"
 #include "resched/policy.h"
+#include "resched/service.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,13 @@ struct world_port {
 	uint16_t port; /* the host's; 0 is never recorded */
 };
 
+/* A port of the container that its host has open. */
+struct world_bound {
+	char *host_ip; /* "" or a wildcard: all addresses */
+	char proto[8];
+	uint16_t port, host_port;
+};
+
 struct world_container {
 	char *key; /* "<node>/<id>" */
 	char *node, *id, *name;
@@ -46,6 +54,10 @@ struct world_container {
 	size_t n_nets;
 	struct world_port *ports;
 	size_t n_ports;
+	struct world_bound *bound; /* now; empty while it does not run */
+	size_t n_bound;
+	struct services services;
+	bool unhealthy;                      /* its own check says so */
 	int64_t memory, nano_cpus;           /* reserved; 0: nothing */
 	bool running;                        /* paused and restarting count */
 	bool started;                        /* was ever started */
@@ -108,6 +120,7 @@ struct world_node {
 	struct mono lost_since; /* it counts as lost since then; 0: it does not */
 	struct mono held_until; /* a flapping node is no target until then; 0: not held */
 	unsigned deaths;        /* lately, as its hold-down counts them */
+	char *address;          /* where its published ports are reached, as configured; NULL: its underlay address */
 	char *hold;             /* an operator's reason: nothing goes there, and nothing is taken over from there; NULL: not held */
 	char *zone_brake;       /* why nothing is taken over from its zone; NULL */
 	bool remote;            /* not the manager's own host */

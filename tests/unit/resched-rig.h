@@ -35,7 +35,8 @@ struct rig {
 	size_t n_swept;
 	unsigned ids;
 	bool kv;
-	char logged[4096]; /* "step outcome, step outcome, …" of the IP log */
+	void (*see)(struct rig *rig); /* what is remembered of `web` after a restart */
+	char logged[4096];            /* "step outcome, step outcome, …" of the IP log */
 };
 
 static inline void make_id(void *ctx, char text[ID_TEXT_MAX]) {
@@ -272,6 +273,7 @@ static inline void renew(struct rig *rig) {
 static inline int set_up(void **state) {
 	struct rig *rig = xnew(struct rig);
 
+	rig->see = see_web;
 	rig->now.ns = span_sec(100).ns;
 	rig->settings = (struct resched_settings){.cluster = "prod",
 						  .parallel = 32,
@@ -371,7 +373,7 @@ static inline void restart(struct rig *rig) {
 		resched_restore_workload(rig->r, stored_workloads[i]);
 	for (size_t i = 0; i < n_stored_takeovers; i++)
 		resched_restore_takeover(rig->r, stored_takeovers[i]);
-	see_web(rig);
+	rig->see(rig);
 	turn(rig);
 }
 

@@ -123,6 +123,9 @@ static void a_workload_comes_back_with_its_copies(void **state) {
 	w->node = xstrdup("h2");
 	w->container = xstrdup("new");
 	w->origin = xstrdup("h1");
+	w->served.generation = 2;
+	w->served.node = xstrdup("h1");
+	w->served.container = xstrdup("old");
 	w->spec_node = xstrdup("h1");
 	w->spec_id = xstrdup("old");
 	w->verified = w->must_run = w->orphan = true;

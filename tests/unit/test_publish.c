@@ -1,0 +1,441 @@
+/* The machine and service discovery: what is to be said of whom and when, and how long a takeover waits for it. */
+#include "resched-rig.h"
+
+#define LONER "cccccccccccc"
+
+static void with_service(struct world_container *c, const char *address, const char *host_port) {
+	struct policy_label labels[] = {{"heir.service", "web"},
+					{"heir.service.port", "80"},
+					{"heir.service.tags", "b,a"},
+					{"heir.service.address", address}};
+
+	services_read(labels, 4, &c->services);
+	assert_null(c->services.warning);
+	if (!host_port)
+		return;
+	c->bound = xnew_n(struct world_bound, 1);
+	c->n_bound = 1;
+	c->bound[0] = (struct world_bound){
+		.host_ip = xstrdup("0.0.0.0"), .proto = "tcp", .port = 80, .host_port = (uint16_t)atoi(host_port)};
+}
+
+/* What the systems are to say of the subject, as it was ordered last; taken and acknowledged. */
+struct said {
+	char text[512]; /* "web@10.20.0.50:80 g1 h1, " */
+	uint64_t stamp;
+	bool names;
+};
+
+static bool ordered(struct rig *rig, struct said *ret) {
+	struct effect *e = take(rig, EFFECT_PUBLISH, NULL, NULL);
+
+	if (!e)
+		return false;
+	*ret = (struct said){.stamp = e->stamp, .names = e->check_names};
+	for (size_t i = 0; i < e->n_entries; i++) {
+		const struct service_entry *s = &e->entries[i];
+		size_t n = strlen(ret->text);
+		snprintf(ret->text + n, sizeof(ret->text) - n, "%s%s@%s:%u g%u %s", i ? ", " : "", s->service,
+			 s->address ? s->address : s->address6, s->port, s->generation, s->node);
+	}
+	resched_result(rig->r, rig->now, e->id, &(struct effect_result){.outcome = EFFECT_OK});
+	effect_free(e);
+	turn(rig);
+	return true;
+}
+
+static struct said expect_ordered(struct rig *rig, const char *text) {
+	struct said s;
+
+	turn(rig);
+	if (!ordered(rig, &s))
+		fail_asked(rig, text);
+	assert_string_equal(s.text, text);
+	return s;
+}
+
+static void report(struct rig *rig, const struct said *s, bool published, bool awaited, const char *detail) {
+	const struct publication_report r = {.stamp = s->stamp, .published = published, .awaited = awaited, .detail = detail};
+
+	resched_published(rig->r, web(rig)->id, &r);
+	turn(rig);
+}
+
+static void expect_published(struct rig *rig, const char *text) {
+	const struct said s = expect_ordered(rig, text);
+	report(rig, &s, true, false, NULL);
+}
+
+static void see_web_with_service(struct rig *rig) {
+	struct world_container *c = container("h1", WEB, "web");
+
+	add_overlay(rig, c);
+	with_service(c, "overlay", NULL);
+	see(rig, c);
+}
+
+/* web with a service on h1; all three answer. */
+static struct rig *begin_with(void **state, const char *address, const char *host_port) {
+	struct rig *rig = *state;
+
+	rig->settings.discovery.any = true;
+	rig->settings.discovery.patience = span_sec(3);
+	renew(rig);
+	struct world_container *c = container("h1", WEB, "web");
+	add_overlay(rig, c);
+	with_service(c, address, host_port);
+	see(rig, c);
+	comes_up(rig, "h1");
+	comes_up(rig, "h2");
+	comes_up(rig, "h3");
+	return rig;
+}
+
+static void replacement_runs(struct rig *rig, const char *address, const char *host_port) {
+	struct world_container *c = container(last(rig)->to, NEW, "web");
+
+	c->workload = xstrdup(web(rig)->id);
+	c->takeover = xstrdup(last(rig)->id);
+	c->generation = last(rig)->generation;
+	add_overlay(rig, c);
+	with_service(c, address, host_port);
+	see(rig, c);
+	turn(rig);
+}
+
+static void until_publish(struct rig *rig) {
+	ok(rig, EFFECT_START, last(rig)->to);
+	ok(rig, EFFECT_POLICY, last(rig)->to);
+	seen(rig, last(rig)->to, true, IP);
+	assert_int_equal(last(rig)->row, ROW_PUBLISH);
+}
+
+/* ---- normal life ---- */
+
+static void nothing_is_ordered_where_no_system_is_configured(void **state) {
+	struct rig *rig = *state;
+	struct world_container *c = container("h1", WEB, "web");
+
+	add_overlay(rig, c);
+	with_service(c, "overlay", NULL);
+	see(rig, c);
+	comes_up(rig, "h1");
+	expect_nothing(rig);
+}
+
+static void running_container_is_published_and_a_stopped_one_is_not(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	expect_nothing(rig);
+	struct world_container *c = container("h1", WEB, "web");
+	c->running = false;
+	add_overlay(rig, c);
+	with_service(c, "overlay", NULL);
+	see(rig, c);
+	expect_published(rig, "");
+	see_web_with_service(rig);
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+}
+
+static struct world_container *loner(struct rig *rig) {
+	struct world_container *c = container("h2", LONER, "loner");
+
+	c->policy.move = false;
+	add_overlay(rig, c);
+	with_service(c, "overlay", NULL);
+	return c;
+}
+
+static void report_loner(struct rig *rig, const struct said *s) {
+	const struct publication_report r = {.stamp = s->stamp, .published = true};
+
+	resched_published(rig->r, "prod/" LONER, &r);
+	turn(rig);
+}
+
+static void container_that_did_not_opt_in_is_published_until_its_node_is_given_up(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	see(rig, loner(rig));
+	struct said s = expect_ordered(rig, "web@10.20.0.50:80 g1 h2");
+	report_loner(rig, &s);
+	verdict(rig, "h2", NODE_SUSPECT);
+	expect_nothing(rig);
+	resched_brake(rig->r, true, "too many are lost");
+	verdict(rig, "h2", NODE_DEAD);
+	expect_nothing(rig); /* perhaps it is we who are cut off */
+	resched_brake(rig->r, false, NULL);
+	s = expect_ordered(rig, "");
+	report_loner(rig, &s);
+	verdict(rig, "h2", NODE_ALIVE);
+	(void)expect_ordered(rig, "web@10.20.0.50:80 g1 h2");
+}
+
+static void unhealthy_container_is_withdrawn_where_that_is_configured(void **state) {
+	for (int withdraw = 0; withdraw < 2; withdraw++) {
+		struct rig *rig = *state;
+		rig->settings.discovery.withdraw_unhealthy = withdraw;
+		rig = begin_with(state, "overlay", NULL);
+		expect_published(rig, "web@10.20.0.50:80 g1 h1");
+		struct world_container *c = container("h1", WEB, "web");
+		c->unhealthy = true;
+		add_overlay(rig, c);
+		with_service(c, "overlay", NULL);
+		see(rig, c);
+		if (withdraw)
+			expect_published(rig, "");
+		else
+			expect_nothing(rig);
+	}
+}
+
+static void what_is_unlabelled_is_published_as_the_configuration_says(void **state) {
+	static const struct {
+		enum publish_scope scope;
+		const char *expected;
+	} cases[] = {
+		{PUBLISH_LABELLED, NULL}, {PUBLISH_OPTED_IN, "web@10.20.0.50:0 g1 h1"}, {PUBLISH_ALL, "web@10.20.0.50:0 g1 h1"}};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct rig *rig = *state;
+		rig->settings.discovery.any = true;
+		rig->settings.discovery.scope = cases[i].scope;
+		renew(rig);
+		see_web(rig);
+		comes_up(rig, "h1");
+		if (cases[i].expected)
+			expect_published(rig, cases[i].expected);
+		expect_nothing(rig);
+	}
+}
+
+static void an_order_that_was_not_performed_is_given_again(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+	struct effect *e = take(rig, EFFECT_PUBLISH, NULL, NULL);
+
+	assert_non_null(e);
+	resched_result(rig->r, rig->now, e->id, &(struct effect_result){.outcome = EFFECT_NOT_DONE});
+	effect_free(e);
+	expect_nothing(rig);
+	pass_time(rig, 1000);
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+}
+
+/* ---- takeovers ---- */
+
+static void overlay_entry_changes_in_place_when_the_new_owner_is_verified(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	assert_null(take(rig, EFFECT_PUBLISH, NULL, NULL));
+	until_publish(rig);
+	const struct said s = expect_ordered(rig, "web@10.20.0.50:80 g2 h2");
+	expect_state(rig, TAKEOVER_RUNNING, NULL);
+	report(rig, &s, false, true, "consul: no answer yet");
+	expect_state(rig, TAKEOVER_RUNNING, NULL);
+	report(rig, &s, true, false, NULL);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_YES);
+	assert_int_equal(last(rig)->steps[STEP_PUBLISH].outcome, STEP_OK);
+}
+
+static void report_of_an_older_state_is_none_of_the_new_owner(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+	const struct said old = expect_ordered(rig, "web@10.20.0.50:80 g1 h1");
+
+	report(rig, &old, true, false, NULL);
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_publish(rig);
+	report(rig, &old, true, false, NULL);
+	expect_state(rig, TAKEOVER_RUNNING, NULL);
+	expect_published(rig, "web@10.20.0.50:80 g2 h2");
+	report(rig, &old, false, false, "late");
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_YES);
+}
+
+static void system_that_is_down_is_waited_for_no_longer_than_its_deadline(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_publish(rig);
+	const struct said s = expect_ordered(rig, "web@10.20.0.50:80 g2 h2");
+	report(rig, &s, false, true, "consul: Connection refused");
+	pass_time(rig, 2000);
+	expect_state(rig, TAKEOVER_RUNNING, NULL);
+	report(rig, &s, false, false, "consul: Connection refused");
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_NO);
+	assert_int_equal(last(rig)->steps[STEP_PUBLISH].outcome, STEP_FAILED);
+	assert_true(strs_has(&last(rig)->warnings, "unpublished: consul: Connection refused"));
+	assert_non_null(strstr(rig->logged, "publish unpublished"));
+	rig->logged[0] = '\0';
+	report(rig, &s, true, false, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_YES);
+	assert_non_null(strstr(rig->logged, "publish ok"));
+}
+
+static void nobody_who_reports_nothing_holds_a_takeover_up(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_publish(rig);
+	(void)expect_ordered(rig, "web@10.20.0.50:80 g2 h2");
+	pass_time(rig, 3000);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_NO);
+}
+
+static void host_entry_is_withdrawn_before_the_release_and_comes_back_with_the_new_host(void **state) {
+	struct rig *rig = begin_with(state, "host", "8080");
+
+	expect_published(rig, "web@10.99.0.11:8080 g1 h1");
+	die(rig, "h1");
+	const struct said s = expect_ordered(rig, "");
+	until_released(rig);
+	assert_int_equal(last(rig)->row, ROW_WITHDRAW);
+	report(rig, &s, false, true, "consul: no answer yet");
+	assert_null(take(rig, EFFECT_RELEASE, NULL, NULL));
+	report(rig, &s, true, false, NULL);
+	until_started(rig);
+	until_publish(rig);
+	turn(rig);
+	assert_null(take(rig, EFFECT_PUBLISH, NULL, NULL)); /* its port is not known yet */
+	expect_state(rig, TAKEOVER_RUNNING, NULL);
+	replacement_runs(rig, "host", "8081");
+	expect_published(rig, "web@10.99.0.12:8081 g2 h2");
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_YES);
+}
+
+static void withdrawal_that_does_not_come_is_waited_for_to_the_deadline_and_said(void **state) {
+	struct rig *rig = begin_with(state, "host", "8080");
+
+	expect_published(rig, "web@10.99.0.11:8080 g1 h1");
+	die(rig, "h1");
+	(void)expect_ordered(rig, "");
+	until_released(rig);
+	assert_null(take(rig, EFFECT_RELEASE, NULL, NULL));
+	pass_time(rig, 3000);
+	until_started(rig);
+	assert_true(strs_has(&last(rig)->warnings, "not withdrawn: no answer yet"));
+}
+
+static void node_that_returns_before_the_release_has_its_host_entry_again(void **state) {
+	struct rig *rig = begin_with(state, "host", "8080");
+
+	expect_published(rig, "web@10.99.0.11:8080 g1 h1");
+	die(rig, "h1");
+	expect_published(rig, "");
+	comes_up(rig, "h1");
+	expect_published(rig, "web@10.99.0.11:8080 g1 h1");
+}
+
+static void takeover_that_stops_for_an_operator_withdraws(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	die(rig, "h1");
+	until_released(rig);
+	ok(rig, EFFECT_RELEASE, NULL);
+	while (last(rig)->state != TAKEOVER_NEEDS_OPERATOR) {
+		const struct effect_result r = {.outcome = EFFECT_OK, .holder = HOLDER_OTHER, .detail = "by \"thief\""};
+		struct effect *e = take(rig, EFFECT_HOLDERS, NULL, NULL);
+		if (e)
+			resched_result(rig->r, rig->now, e->id, &r);
+		effect_free(e);
+		pass_time(rig, 1000);
+	}
+	expect_published(rig, "");
+	pass_time(rig, 30000);
+	holders(rig, HOLDER_NONE); /* and when it goes on, nothing is said before it is over */
+	assert_null(take(rig, EFFECT_START, NULL, NULL));
+}
+
+static void names_are_asked_for_when_the_new_owner_is_verified(void **state) {
+	struct rig *rig = *state;
+
+	rig->settings.discovery.names = true;
+	rig = begin_with(state, "overlay", NULL);
+	assert_false(expect_ordered(rig, "web@10.20.0.50:80 g1 h1").names);
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_publish(rig);
+	assert_true(expect_ordered(rig, "web@10.20.0.50:80 g2 h2").names);
+}
+
+/* ---- restarts ---- */
+
+static void after_a_restart_everything_is_ordered_again(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	rig->see = see_web_with_service;
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	die(rig, "h1");
+	until_released(rig);
+	until_started(rig);
+	until_publish(rig);
+	struct said s = expect_ordered(rig, "web@10.20.0.50:80 g2 h2");
+	report(rig, &s, false, false, "consul: Connection refused");
+	assert_int_equal(last(rig)->published, PUBLISHED_NO);
+	restart(rig);
+	assert_int_equal(last(rig)->published, PUBLISHED_NO);
+	s = expect_ordered(rig, "web@10.20.0.50:80 g2 h2");
+	report(rig, &s, true, false, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_YES);
+}
+
+static void what_nobody_wants_is_withdrawn_only_when_that_is_known(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	assert_false(resched_may_withdraw(rig->r, web(rig)->id, "h1"));
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));  /* h2 was listed, and has none */
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h99")); /* no node of ours */
+	renew(rig);
+	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));
+	verdict(rig, "h2", NODE_DEAD);
+	resched_brake(rig->r, true, "cut off");
+	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));
+	resched_brake(rig->r, false, NULL);
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		T(nothing_is_ordered_where_no_system_is_configured),
+		T(running_container_is_published_and_a_stopped_one_is_not),
+		T(container_that_did_not_opt_in_is_published_until_its_node_is_given_up),
+		T(unhealthy_container_is_withdrawn_where_that_is_configured),
+		T(what_is_unlabelled_is_published_as_the_configuration_says),
+		T(an_order_that_was_not_performed_is_given_again),
+		T(overlay_entry_changes_in_place_when_the_new_owner_is_verified),
+		T(report_of_an_older_state_is_none_of_the_new_owner),
+		T(system_that_is_down_is_waited_for_no_longer_than_its_deadline),
+		T(nobody_who_reports_nothing_holds_a_takeover_up),
+		T(host_entry_is_withdrawn_before_the_release_and_comes_back_with_the_new_host),
+		T(withdrawal_that_does_not_come_is_waited_for_to_the_deadline_and_said),
+		T(node_that_returns_before_the_release_has_its_host_entry_again),
+		T(takeover_that_stops_for_an_operator_withdraws),
+		T(names_are_asked_for_when_the_new_owner_is_verified),
+		T(after_a_restart_everything_is_ordered_again),
+		T(what_nobody_wants_is_withdrawn_only_when_that_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
