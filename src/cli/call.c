@@ -32,13 +32,12 @@ int cli_refused(const struct cli *cli, long status, const char *body, size_t len
 	return complain(cli, json_str_or(answer, "error", plain), CLI_FAILED);
 }
 
-int cli_call(struct cli *cli, const char *method, const char *path, json_t **ret) {
-	const struct request request = {.host = cli->host, .method = method, .path = path, .timeout = TIMEOUT};
+static int ask(struct cli *cli, const struct request *request, json_t **ret) {
 	struct buf body CLEANUP_BUF = {0};
 	struct err err = {0};
 	long status;
 
-	if (request_perform(&request, &status, &body, &err) < 0)
+	if (request_perform(request, &status, &body, &err) < 0)
 		return cli_fail(cli, &err);
 	if (status < 200 || status > 299)
 		return cli_refused(cli, status, body.data, body.len);
@@ -49,6 +48,17 @@ int cli_call(struct cli *cli, const char *method, const char *path, json_t **ret
 	if (json_parse(body.data, body.len, "the manager's answer", ret, &err) < 0)
 		return complain(cli, err.msg, CLI_FAILED);
 	return CLI_OK;
+}
+
+int cli_call(struct cli *cli, const char *method, const char *path, json_t **ret) {
+	const struct request request = {.host = cli->host, .method = method, .path = path, .timeout = TIMEOUT};
+	return ask(cli, &request, ret);
+}
+
+int cli_post(struct cli *cli, const char *path, const json_t *body, json_t **ret) {
+	char *text CLEANUP_FREE = json_text(body);
+	const struct request request = {.host = cli->host, .method = "POST", .path = path, .body = text, .timeout = TIMEOUT};
+	return ask(cli, &request, ret);
 }
 
 int cli_call_named(struct cli *cli, const char *method, const char *before, const char *name, const char *after, json_t **ret) {

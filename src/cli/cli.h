@@ -15,7 +15,7 @@
 enum {
 	CLI_OK = 0,
 	CLI_FAILED = 1,
-	CLI_CHANGES = 2,     /* differences or changes pending: drill, verify */
+	CLI_CHANGES = 2,     /* differences or changes pending: drill, verify, discovery */
 	CLI_USAGE = 64,      /* also: the configuration is refused */
 	CLI_UNREACHABLE = 69 /* the manager */
 };
@@ -27,6 +27,7 @@ struct cli {
 	enum cli_format format;
 	bool quiet;         /* names or IDs only, or nothing, as fits the command */
 	bool yes;           /* nothing is asked back */
+	bool problems;      /* only what is not as it is to be */
 	const char *reason; /* of a hold; NULL */
 	FILE *in, *out, *errors;
 };
@@ -61,7 +62,8 @@ int cli_confirm(const struct cli *cli, const char *what, const char *word);
 
 typedef int cli_command_fn(struct cli *cli, int argc, char **argv);
 
-cli_command_fn cli_status, cli_go, cli_node, cli_container, cli_takeover, cli_log, cli_explain, cli_drill, cli_verify, cli_config;
+cli_command_fn cli_status, cli_go, cli_node, cli_container, cli_takeover, cli_log, cli_explain, cli_drill, cli_verify,
+	cli_discovery, cli_config;
 
 /* `heir node inspect NAME`: the word after the command. */
 struct cli_verb {
@@ -79,6 +81,8 @@ int cli_dispatch(struct cli *cli, int argc, char **argv, const struct cli_syntax
 int cli_call(struct cli *cli, const char *method, const char *path, json_t **ret);
 /* The same for "<before><name, escaped><after>". */
 int cli_call_named(struct cli *cli, const char *method, const char *before, const char *name, const char *after, json_t **ret);
+/* POSTs a body of JSON, which stays the caller's. */
+int cli_post(struct cli *cli, const char *path, const json_t *body, json_t **ret);
 /* The exit status for a request that failed, after having said why. */
 int cli_fail(const struct cli *cli, const struct err *err);
 /* The same for an HTTP answer that is no 2xx. */
@@ -96,9 +100,12 @@ int cli_show(struct cli *cli, const char *path, cli_render_fn *render);
 int cli_show_named(struct cli *cli, const char *before, const char *name, cli_render_fn *render);
 
 cli_render_fn cli_render_status, cli_render_nodes, cli_render_node, cli_render_containers, cli_render_container,
-	cli_render_takeovers, cli_render_takeover, cli_render_event, cli_render_explain, cli_render_drill, cli_render_verify;
+	cli_render_takeovers, cli_render_takeover, cli_render_event, cli_render_explain, cli_render_drill, cli_render_verify,
+	cli_render_discovery, cli_render_systems;
 
 /* Whether `heir drill` ends with 2. */
 bool cli_drill_has_changes(const json_t *answer);
+/* Whether `heir discovery` does: of a list of entries or systems. */
+bool cli_discovery_has_problems(const json_t *list);
 
 #endif

@@ -22,6 +22,7 @@ static const struct command {
 	{"explain", cli_explain, "whether CONTAINER would be moved, where to, and why"},
 	{"drill", cli_drill, "what would happen if NODE died now; nothing is done"},
 	{"verify", cli_verify, "whether ledger, engines and every kernel agree; --repair"},
+	{"discovery", cli_discovery, "ls, systems, sync [SYSTEM]: what stands in service discovery"},
 	{"go", cli_go, "release the storm brake"},
 	{"config", cli_config, "check FILE: check a configuration of heird"},
 };
@@ -69,8 +70,8 @@ static char *help(int key, const char *text, void *input) {
 	fprintf(f, "Commands (COMMAND --help says more):\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(f,
-		"\nEnds with 0: done, 1: failed, 2: changes pending (drill, verify), 64: wrong usage, 69: manager not reachable.");
+	fprintf(f, "\nEnds with 0: done, 1: failed, 2: changes pending (drill, verify, discovery), 64: wrong usage, 69: manager "
+		   "not reachable.");
 	fclose(f);
 	return list;
 }

@@ -13,9 +13,6 @@
 #include <limits.h>
 #include <string.h>
 
-#define MINUTE INT64_C(60000)
-#define HOUR (60 * MINUTE)
-
 static const char *const strategy_words[] = {"spread", "binpack", "random", NULL};
 static const char *const fence_words[] = {"auto", "presumed", "quarantined", "stopped", NULL};
 static const char *const engine_only_words[] = {"wait", "move", NULL};
@@ -37,7 +34,6 @@ const char *config_fence_name(enum config_fence f) { return fence_words[f]; }
 static int read_control(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_witness(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_share(const struct reader *r, const struct field *f, const struct node *n, void *to);
-static int read_text(const struct reader *r, const struct field *f, const struct node *n, void *to);
 
 #define AT(member) .offset = offsetof(struct config, member)
 
@@ -112,43 +108,17 @@ static const struct field root_fields[] = {
 	{"takeover", read_mapping, .sub = takeover_fields},
 	{"return", read_mapping, .sub = return_fields},
 	{"brake", read_mapping, .sub = brake_fields},
+	{"discovery", read_mapping, .sub = config_discovery_fields},
 	{"log", read_mapping, .sub = log_fields},
 	{0},
 };
 
-static int read_url_into(const struct reader *r, const struct field *f, const struct node *n, field_read_fn *read,
-			 struct strs *to) {
-	char *url CLEANUP_FREE = NULL;
-
-	int status = read(r, f, n, &url);
-	if (status < 0)
-		return status;
-	if (strs_has(to, url))
-		return reader_refuse(r, n, "%s: %s is given twice", f->key, url);
-	strs_add(to, url);
-	return 0;
-}
-
-/* One URL or a list of them. */
-static int read_urls(const struct reader *r, const struct field *f, const struct node *n, field_read_fn *read, struct strs *to) {
-	if (n->kind != NODE_LIST)
-		return read_url_into(r, f, n, read, to);
-	if (n->n > 64)
-		return reader_refuse(r, n, "%s: more than 64", f->key);
-	for (size_t i = 0; i < n->n; i++) {
-		int status = read_url_into(r, f, n->items[i], read, to);
-		if (status < 0)
-			return status;
-	}
-	return 0;
-}
-
 static int read_control(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	return read_urls(r, f, n, read_unix_url, to);
+	return reader_each(r, f, n, read_unix_url, to);
 }
 
 static int read_witness(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	return read_urls(r, f, n, read_tcp_url, to);
+	return reader_each(r, f, n, read_tcp_url, to);
 }
 
 static int read_share(const struct reader *r, const struct field *f, const struct node *n, void *to) {
@@ -162,13 +132,6 @@ static int read_share(const struct reader *r, const struct field *f, const struc
 	const struct node number = {.kind = NODE_SCALAR, .plain = n->plain || share->percent, .text = digits, .line = n->line};
 	const struct field bounds = {.key = f->key, .low = 1, .high = share->percent ? 100 : ENGINES_MAX};
 	return read_int(r, &bounds, &number, &share->value);
-}
-
-static int read_text(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	if (n->kind != NODE_SCALAR || !*n->text)
-		return reader_refuse(r, n, "%s: expected a text, got %s", f->key, node_describe(n));
-	xstr_replace(to, n->text);
-	return 0;
 }
 
 /* The line to blame is that of the mapping where it was given, else the whole document's. */
@@ -202,7 +165,8 @@ static int check_whole(const struct reader *r, const struct node *root, const st
 		return reader_refuse(r, section(root, "takeover"), "takeover: backoff: cap is below initial");
 	if (span_less(c->on_return.hold_down.cap, c->on_return.hold_down.initial))
 		return reader_refuse(r, section(root, "return"), "return: hold_down: cap is below initial");
-	return check_zone(r, section(root, "brake"), c);
+	int status = check_zone(r, section(root, "brake"), c);
+	return status < 0 ? status : config_check_discovery(r, root, c);
 }
 
 static struct config *config_defaults(const char *name) {
@@ -224,6 +188,7 @@ static struct config *config_defaults(const char *name) {
 	c->on_return.hold_down.cap = span_sec(300);
 	c->on_return.hold_down.window = span_sec(600);
 	c->brake.max_lost = (struct config_share){50, true};
+	c->discovery.interval = span_sec(300);
 	c->log.level = LOG_LEVEL_INFO;
 	return c;
 }
@@ -265,6 +230,7 @@ void config_free(struct config *c) {
 	if (!c)
 		return;
 	config_free_engines(c);
+	config_free_discovery(c);
 	strs_clear(&c->swarm.control);
 	strs_clear(&c->brake.witness);
 	free(c->brake.zone.label);

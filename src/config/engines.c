@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/ip.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,7 +31,6 @@ static const struct field agent_fields[] = {
 	{"tls", read_mapping, .sub = agent_tls_fields},
 	{0},
 };
-static int read_address(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static int read_engine_url(const struct reader *r, const struct field *f, const struct node *n, void *to);
 static const struct field engine_fields[] = {
 	{"name", read_name, AT(name)},
@@ -40,19 +38,11 @@ static const struct field engine_fields[] = {
 	{"tls", read_mapping, .sub = tls_fields},
 	{"labels", read_labels, .offset = 0},
 	{"agent", read_mapping, .sub = agent_fields},
-	{"vtep", read_address, AT(vtep)},
+	{"address", read_ip, AT(address)},
+	{"vtep", read_ip, AT(vtep)},
 	{"local", read_local, AT(local)},
 	{0},
 };
-
-static int read_address(const struct reader *r, const struct field *f, const struct node *n, void *to) {
-	struct ip ip;
-
-	if (n->kind != NODE_SCALAR || ip_parse(n->text, &ip, NULL) < 0)
-		return reader_refuse(r, n, "%s: expected a numeric address, got %s", f->key, node_describe(n));
-	xstr_replace(to, n->text);
-	return 0;
-}
 
 static int read_engine_url(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	if (n->kind == NODE_SCALAR && !strncmp(n->text, "unix:", 5))
@@ -175,18 +165,22 @@ int config_read_engines(const struct reader *r, const struct field *f, const str
 	return check_unique(r, c);
 }
 
+void config_free_labels(struct config_label *labels, size_t n) {
+	for (size_t i = 0; i < n; i++) {
+		free(labels[i].key);
+		free(labels[i].value);
+	}
+	free(labels);
+}
+
 void config_free_engines(struct config *c) {
 	for (size_t i = 0; i < c->engine_count; i++) {
 		struct config_engine *e = &c->engines[i];
-		for (size_t k = 0; k < e->label_count; k++) {
-			free(e->labels[k].key);
-			free(e->labels[k].value);
-		}
-		char *texts[] = {e->name,      e->url,      e->tls_ca,     e->tls_cert,  e->tls_key,
-				 e->agent_url, e->agent_ca, e->agent_cert, e->agent_key, e->vtep};
+		char *texts[] = {e->name,     e->url,        e->tls_ca,    e->tls_cert, e->tls_key, e->agent_url,
+				 e->agent_ca, e->agent_cert, e->agent_key, e->address,  e->vtep};
 		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
 			free(texts[k]);
-		free(e->labels);
+		config_free_labels(e->labels, e->label_count);
 	}
 	free(c->engines);
 }

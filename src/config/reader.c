@@ -12,9 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DIGITS "0123456789"
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 int reader_refuse(const struct reader *r, const struct node *n, const char *fmt, ...) {
 	char reason[256];
 	va_list ap;
@@ -25,7 +22,7 @@ int reader_refuse(const struct reader *r, const struct node *n, const char *fmt,
 	return err_set(r->err, -EINVAL, "%s:%u: %s", r->name, n->line, reason);
 }
 
-static int expected(const struct reader *r, const struct field *f, const struct node *n, const char *what) {
+int reader_expected(const struct reader *r, const struct field *f, const struct node *n, const char *what) {
 	char quoted[DOCUMENT_QUOTED_MAX];
 
 	if (n->kind != NODE_SCALAR || !*n->text)
@@ -68,7 +65,7 @@ int read_fields(const struct reader *r, const struct field *table, const struct 
 
 int read_mapping(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	if (n->kind != NODE_MAPPING)
-		return expected(r, f, n, "a mapping");
+		return reader_expected(r, f, n, "a mapping");
 	return read_fields(r, f->sub, n, to);
 }
 
@@ -83,7 +80,7 @@ int read_word(const struct reader *r, const struct field *f, const struct node *
 		size_t used = strlen(choices);
 		snprintf(choices + used, sizeof(choices) - used, "%s%s", i ? ", " : "one of ", f->words[i]);
 	}
-	return expected(r, f, n, choices);
+	return reader_expected(r, f, n, choices);
 }
 
 int read_int(const struct reader *r, const struct field *f, const struct node *n, void *to) {
@@ -91,7 +88,7 @@ int read_int(const struct reader *r, const struct field *f, const struct node *n
 	int64_t value;
 
 	if (n->kind != NODE_SCALAR || !n->plain || !duration_digits(n->text, &value, &rest) || *rest)
-		return expected(r, f, n, "a number");
+		return reader_expected(r, f, n, "a number");
 	if (value < f->low || value > f->high)
 		return reader_refuse(r, n, "%s: must be %lld to %lld, got %s", f->key, (long long)f->low, (long long)f->high,
 				     n->text);
@@ -101,7 +98,7 @@ int read_int(const struct reader *r, const struct field *f, const struct node *n
 
 int read_bool(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	if (n->kind != NODE_SCALAR || !n->plain || (strcmp(n->text, "true") != 0 && strcmp(n->text, "false") != 0))
-		return expected(r, f, n, "true or false");
+		return reader_expected(r, f, n, "true or false");
 	*(bool *)to = !strcmp(n->text, "true");
 	return 0;
 }
@@ -111,7 +108,7 @@ int read_duration(const struct reader *r, const struct field *f, const struct no
 	struct span value;
 
 	if (n->kind != NODE_SCALAR || !duration_parse(n->text, &value))
-		return expected(r, f, n, "a duration (a whole number with unit ms, s, m or h)");
+		return reader_expected(r, f, n, "a duration (a whole number with unit ms, s, m or h)");
 	duration_format(span_ms(f->low), low);
 	duration_format(span_ms(f->high), high);
 	if (span_less(value, span_ms(f->low)) || span_less(span_ms(f->high), value))
@@ -131,14 +128,20 @@ static int store(void *to, char *value) {
 int read_name(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	size_t len = n->kind == NODE_SCALAR ? strlen(n->text) : 0;
 
-	if (len < 1 || len > 63 || strspn(n->text, LETTERS DIGITS "_.-") != len)
-		return expected(r, f, n, "a name of 1 to 63 letters, digits, '_', '.' or '-'");
+	if (len < 1 || len > 63 || strspn(n->text, READER_LETTERS READER_DIGITS "_.-") != len)
+		return reader_expected(r, f, n, "a name of 1 to 63 letters, digits, '_', '.' or '-'");
+	return store(to, xstrdup(n->text));
+}
+
+int read_text(const struct reader *r, const struct field *f, const struct node *n, void *to) {
+	if (n->kind != NODE_SCALAR || !*n->text)
+		return reader_expected(r, f, n, "a text");
 	return store(to, xstrdup(n->text));
 }
 
 int read_path(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	if (n->kind != NODE_SCALAR || !*n->text || strlen(n->text) > 1000)
-		return expected(r, f, n, "a path");
+		return reader_expected(r, f, n, "a path");
 	return store(to, *n->text == '/' ? xstrdup(n->text) : xasprintf("%s/%s", r->base_dir, n->text));
 }
 
@@ -179,18 +182,20 @@ static bool is_port(const char *text) {
 	return duration_digits(text, &port, &rest) && !*rest && port >= 1 && port <= 65535;
 }
 
-bool url_has_host_and_port(const char *text, const char *scheme) {
-	size_t n = strlen(scheme);
-
-	if (strncmp(text, scheme, n) != 0 || strncmp(text + n, "://", 3) != 0 || strlen(text) > 300)
-		return false;
-	const char *host = text + n + 3;
+static bool is_host_and_port(const char *host) {
 	bool bracketed = *host == '[';
-	size_t len = bracketed ? strspn(host + 1, DIGITS "abcdefABCDEF:.") : strspn(host, LETTERS DIGITS "_.-");
+	size_t len =
+		bracketed ? strspn(host + 1, READER_DIGITS "abcdefABCDEF:.") : strspn(host, READER_LETTERS READER_DIGITS "_.-");
 	if (len == 0 || (bracketed && host[++len] != ']'))
 		return false;
 	const char *colon = host + len + bracketed;
 	return *colon == ':' && is_port(colon + 1);
+}
+
+bool url_has_host_and_port(const char *text, const char *scheme) {
+	size_t n = strlen(scheme);
+
+	return !strncmp(text, scheme, n) && !strncmp(text + n, "://", 3) && strlen(text) <= 300 && is_host_and_port(text + n + 3);
 }
 
 int read_unix_url(const struct reader *r, const struct field *f, const struct node *n, void *to) {
@@ -209,4 +214,35 @@ int read_http_url(const struct reader *r, const struct field *f, const struct no
 	if (n->kind != NODE_SCALAR || (!url_has_host_and_port(n->text, "http") && !url_has_host_and_port(n->text, "https")))
 		return expected_url(r, f, n, "http://host:port or https://host:port");
 	return store(to, xstrdup(n->text));
+}
+
+int read_host_and_port(const struct reader *r, const struct field *f, const struct node *n, void *to) {
+	if (n->kind != NODE_SCALAR || strlen(n->text) > 300 || !is_host_and_port(n->text))
+		return reader_expected(r, f, n, "host:port");
+	return store(to, xstrdup(n->text));
+}
+
+static int read_another(const struct reader *r, const struct field *f, const struct node *n, field_read_fn *read, struct strs *to) {
+	char *text CLEANUP_FREE = NULL;
+
+	int status = read(r, f, n, &text);
+	if (status < 0)
+		return status;
+	if (strs_has(to, text))
+		return reader_refuse(r, n, "%s: %s is given twice", f->key, text);
+	strs_add(to, text);
+	return 0;
+}
+
+int reader_each(const struct reader *r, const struct field *f, const struct node *n, field_read_fn *read, struct strs *to) {
+	if (n->kind != NODE_LIST)
+		return read_another(r, f, n, read, to);
+	if (n->n > READER_LIST_MAX)
+		return reader_refuse(r, n, "%s: more than %d", f->key, READER_LIST_MAX);
+	for (size_t i = 0; i < n->n; i++) {
+		int status = read_another(r, f, n->items[i], read, to);
+		if (status < 0)
+			return status;
+	}
+	return 0;
 }

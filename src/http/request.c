@@ -14,6 +14,7 @@
 struct transfer {
 	const struct request *r;
 	CURL *curl;
+	struct curl_slist *headers;
 	struct buf *body; /* the caller's */
 	struct buf line;  /* begun, not ended */
 	size_t limit;
@@ -72,6 +73,17 @@ static int set_target(CURL *curl, const struct request *r, struct err *err) {
 	return 0;
 }
 
+static void set_body(CURL *curl, struct transfer *t) {
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, t->r->body ? t->r->body : "");
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
+	if (!t->r->body)
+		return;
+	t->headers = curl_slist_append(NULL, "Content-Type: application/json");
+	if (!t->headers)
+		abort();
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->headers);
+}
+
 static void set_options(CURL *curl, struct transfer *t) {
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
@@ -79,10 +91,8 @@ static void set_options(CURL *curl, struct transfer *t) {
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)span_to_ms(t->r->timeout));
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, t->r->method);
-	if (!strcmp(t->r->method, "POST")) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
-		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
-	}
+	if (!strcmp(t->r->method, "POST"))
+		set_body(curl, t);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
 }
@@ -134,6 +144,7 @@ int request_perform(const struct request *r, long *ret_status, struct buf *ret_b
 	}
 	buf_clear(&t.line);
 	curl_easy_cleanup(t.curl);
+	curl_slist_free_all(t.headers);
 	return result;
 }
 

@@ -15,8 +15,9 @@ typedef bool request_line_fn(void *user, const char *line, size_t len);
 
 struct request {
 	const char *host;         /* "unix:///path", "tcp://host:port" or "http://host:port" */
-	const char *method;       /* "GET" or "POST" (without a body) */
+	const char *method;       /* "GET" or "POST" */
 	const char *path;         /* "/v1/status?x=y", already escaped */
+	const char *body;         /* JSON, of a POST; NULL: none */
 	struct span timeout;      /* of the whole request; 0: none (connecting always has 10 s) */
 	size_t body_max;          /* larger answers are refused; 0: 64 MiB. With on_line it limits one line. */
 	request_line_fn *on_line; /* NULL: the whole body goes into ret_body. Called for 2xx answers only. */

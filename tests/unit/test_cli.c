@@ -5,11 +5,15 @@
 #include "base/alloc.h"
 
 #include <locale.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -35,6 +39,26 @@
 	" \"state\": \"needs-operator\", \"reason\": \"no control socket can be reached\", \"warnings\": [], \"evidence\": null, " \
 	"\"published\": false," \
 	" \"started\": \"2026-01-02T03:04:05Z\", \"finished\": null, \"seconds\": null, \"networks\": [], \"steps\": []}"
+
+#define ENTRY_OK \
+	"{\"system\": \"consul\", \"kind\": \"consul\", \"key\": \"h4fa6e0f0c678-1\", \"service\": \"web\", \"workload\": " \
+	"\"prod/4fa6\"," \
+	" \"container\": \"web\", \"node\": \"h2\", \"state\": \"ok\"," \
+	" \"wanted\": {\"address\": \"10.20.0.50\", \"address6\": null, \"port\": 80, \"generation\": 2, \"node\": \"h2\"}," \
+	" \"actual\": {\"address\": \"10.20.0.50\", \"address6\": null, \"port\": 80, \"generation\": 2, \"node\": \"h2\"}," \
+	" \"detail\": null, \"since\": \"2026-01-02T03:04:05Z\"}"
+#define ENTRY_FOREIGN \
+	"{\"system\": \"zone\", \"kind\": \"dns\", \"key\": \"h5b-1\", \"service\": \"db\", \"workload\": \"prod/5b\"," \
+	" \"container\": \"db\", \"node\": \"h1\", \"state\": \"foreign\"," \
+	" \"wanted\": {\"address\": \"10.20.0.51\", \"address6\": \"fd00::51\", \"port\": 5432, \"generation\": 1, \"node\": " \
+	"\"h1\"}," \
+	" \"actual\": null, \"detail\": \"db.svc.example. A 192.0.2.7\", \"since\": \"2026-01-02T03:04:05Z\"}"
+#define SYSTEM_OK \
+	"{\"name\": \"consul\", \"kind\": \"consul\", \"state\": \"ok\", \"entries\": 12, \"differences\": 0, \"detail\": null," \
+	" \"compared\": \"2026-01-02T03:04:05Z\"}"
+#define SYSTEM_DOWN \
+	"{\"name\": \"zone\", \"kind\": \"dns\", \"state\": \"unreachable\", \"entries\": null, \"differences\": null," \
+	" \"detail\": \"10.99.0.1:53: no answer in time\", \"compared\": null}"
 
 static json_t *parse(const char *json) {
 	struct err err = {0};
@@ -149,6 +173,143 @@ static void verify_sets_ledger_engine_and_every_kernel_side_by_side(void **state
 			"    fdb dst 10.99.0.11\n"
 			"    neigh\n"
 			"h5 proves nothing: its agent is unreachable\n");
+}
+
+static void discovery_sets_what_is_wanted_beside_what_stands_there(void **state) {
+	(void)state;
+	assert_rendered(
+		cli_render_discovery,
+		"[" ENTRY_OK "," ENTRY_FOREIGN ", {\"system\": \"zone\", \"service\": \"old\", \"state\": \"orphaned\", "
+		"\"wanted\": null, \"actual\": {\"address6\": "
+		"\"fd00::9\", \"generation\": 3}, \"since\": \"yesterday\"}]",
+		"SYSTEM SERVICE CONTAINER STATE    WANTED                                ACTUAL              DETAIL\n"
+		"consul web     web       ok       10.20.0.50:80 g2 h2                   10.20.0.50:80 g2 h2 -\n"
+		"zone   db      db        foreign  10.20.0.51:5432 [fd00::51]:5432 g1 h1 -                   db.svc.example. A "
+		"192.0.2.7,\n"
+		"                                                                                            since "
+		"2026-01-02T03:04:05Z\n"
+		"zone   old     -         orphaned -                                     fd00::9 g3          since yesterday\n");
+}
+
+static void systems_of_discovery_say_how_they_are(void **state) {
+	(void)state;
+	assert_rendered(cli_render_systems, "[" SYSTEM_OK "," SYSTEM_DOWN "]",
+			"NAME   KIND   STATE       ENTRIES DIFFERENCES COMPARED             DETAIL\n"
+			"consul consul ok          12      0           2026-01-02T03:04:05Z -\n"
+			"zone   dns    unreachable -       -           -                    10.99.0.1:53: no answer in time\n");
+}
+
+static void quiet_discovery_leaves_keys_and_names(void **state) {
+	(void)state;
+	char *keys CLEANUP_FREE = render(cli_render_discovery, "[" ENTRY_OK "," ENTRY_FOREIGN "]", CLI_TABLE, true);
+	char *names CLEANUP_FREE = render(cli_render_systems, "[" SYSTEM_OK "," SYSTEM_DOWN "]", CLI_TABLE, true);
+
+	assert_string_equal(keys, "consul h4fa6e0f0c678-1\nzone h5b-1\n");
+	assert_string_equal(names, "consul\nzone\n");
+}
+
+static void discovery_has_problems_when_something_differs_or_is_not_known(void **state) {
+	(void)state;
+	static const struct {
+		const char *what, *json;
+		bool problems;
+	} cases[] = {
+		{"nothing at all", "[]", false},
+		{"an entry that is as wanted", "[" ENTRY_OK "]", false},
+		{"one of two that is foreign", "[" ENTRY_OK "," ENTRY_FOREIGN "]", true},
+		{"one that is not known", "[{\"state\": \"unknown\"}]", true},
+		{"one without a state", "[{}]", true},
+		{"a system that is well", "[" SYSTEM_OK "]", false},
+		{"a system that is down", "[" SYSTEM_DOWN "]", true},
+		{"a system with a difference", "[{\"state\": \"ok\", \"differences\": 1}]", true},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		json_t *list CLEANUP_JSON = parse(cases[i].json);
+		if (cli_discovery_has_problems(list) != cases[i].problems)
+			fail_msg("%s: expected %d", cases[i].what, cases[i].problems);
+	}
+}
+
+/* A manager that is asked once. */
+struct manager {
+	int fd;
+	const char *answer;
+	char asked[4096];
+};
+
+static void *serve(void *user) {
+	struct manager *m = user;
+	size_t len = 0;
+	int fd CLEANUP_FD = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC);
+	char *answer CLEANUP_FREE = xasprintf("HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(m->answer), m->answer);
+	bool post = false;
+
+	while (len + 1 < sizeof(m->asked) && !strstr(m->asked, post ? "}" : "\r\n\r\n")) {
+		ssize_t n = read(fd, m->asked + len, sizeof(m->asked) - 1 - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		post = !strncmp(m->asked, "POST", 4);
+	}
+	(void)send(fd, answer, strlen(answer), MSG_NOSIGNAL); /* the client may have left */
+	return NULL;
+}
+
+#define OK "{\"state\":\"ok\"}"
+#define FOREIGN "{\"state\":\"foreign\"}"
+#define DOWN "{\"state\":\"unreachable\"}"
+
+static const struct {
+	const char *what, *verb, *more, *answer, *asked, *body;
+	int status;
+	const char *shown; /* JSON by the line */
+} asks[] = {
+	{"all is well", "ls", NULL, "[" OK "]", "GET /v1/discovery ", "", CLI_OK, OK "\n"},
+	{"something is foreign", "ls", NULL, "[" OK "," FOREIGN "]", "GET /v1/discovery ", "", CLI_CHANGES, OK "\n" FOREIGN "\n"},
+	{"only the problems", "ls", "--problems", "[" OK "," FOREIGN "]", "GET /v1/discovery ", "", CLI_CHANGES, FOREIGN "\n"},
+	{"no problems", "ls", "--problems", "[" OK "]", "GET /v1/discovery ", "", CLI_OK, ""},
+	{"the systems", "systems", NULL, "[" OK "," DOWN "]", "GET /v1/discovery/systems ", "", CLI_CHANGES, OK "\n" DOWN "\n"},
+	{"all systems now", "sync", NULL, "{\"systems\":[" OK "]}", "POST /v1/discovery/sync ", "{\"system\":null}", CLI_OK,
+	 "{\"systems\":[" OK "]}\n"},
+	{"one of them now", "sync", "zone", "{\"systems\":[" DOWN "]}", "POST /v1/discovery/sync ", "{\"system\":\"zone\"}",
+	 CLI_CHANGES, "{\"systems\":[" DOWN "]}\n"},
+};
+
+/* Runs `heir discovery VERB [MORE]` against it. */
+static int ask_discovery(struct manager *m, const char *host, const char *verb, const char *more, char **ret_shown) {
+	size_t len = 0;
+	struct cli cli = {.host = host, .format = CLI_JSONL, .out = open_memstream(ret_shown, &len), .errors = stderr};
+	char *argv[] = {"heir discovery", (char *)(uintptr_t)verb, (char *)(uintptr_t)more, NULL};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, serve, m), 0);
+	int status = cli_discovery(&cli, more ? 3 : 2, argv);
+	pthread_join(thread, NULL);
+	fclose(cli.out);
+	return status;
+}
+
+static void discovery_asks_the_manager_and_ends_with_what_it_found(void **state) {
+	(void)state;
+	char dir[] = "/tmp/heir-cli-XXXXXX";
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", dir);
+	char *host CLEANUP_FREE = xasprintf("unix://%s", address.sun_path);
+	int fd CLEANUP_FD = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	for (size_t i = 0; i < COUNT(asks); i++) {
+		struct manager m = {.fd = fd, .answer = asks[i].answer};
+		char *shown CLEANUP_FREE = NULL;
+		int status = ask_discovery(&m, host, asks[i].verb, asks[i].more, &shown);
+		bool asked = !strncmp(m.asked, asks[i].asked, strlen(asks[i].asked)) && strstr(m.asked, asks[i].body);
+		if (status != asks[i].status || !asked || strcmp(shown, asks[i].shown) != 0)
+			fail_msg("%s: expected %d, %s%s, %s; got %d, %s, %s", asks[i].what, asks[i].status, asks[i].asked,
+				 asks[i].body, asks[i].shown, status, m.asked, shown);
+	}
+	assert_int_equal(unlink(address.sun_path) + rmdir(dir), 0);
 }
 
 static void containers_show_all_their_addresses(void **state) {
@@ -358,7 +519,8 @@ static void answers_of_the_wrong_shape_do_no_harm(void **state) {
 	(void)state;
 	static cli_render_fn *const all[] = {cli_render_status,    cli_render_nodes,     cli_render_node,     cli_render_containers,
 					     cli_render_container, cli_render_takeovers, cli_render_takeover, cli_render_event,
-					     cli_render_explain,   cli_render_drill,     cli_render_verify};
+					     cli_render_explain,   cli_render_drill,     cli_render_verify,   cli_render_discovery,
+					     cli_render_systems};
 	static const char *const answers[] = {
 		"null",
 		"5",
@@ -371,6 +533,9 @@ static void answers_of_the_wrong_shape_do_no_harm(void **state) {
 		"{\"addresses\": 5, \"unproven\": [1], \"agent_detail\": \"x\"}",
 		"{\"addresses\": [1, {\"kernels\": \"x\"}, {\"kernels\": [{\"problem\": [], \"rows\": 5}]}], \"unproven\": {\"a\": "
 		"null}}",
+		"[{\"state\": 5, \"wanted\": [1], \"actual\": \"x\", \"differences\": \"x\", \"since\": {}}, {\"wanted\": "
+		"{\"address\": 5, "
+		"\"port\": \"x\", \"generation\": [], \"node\": 7}}]",
 		"{\"nodes\": 5, \"brake\": [], \"networks\": {\"a\": 1}, \"steps\": [1], \"warnings\": \"x\", \"would\": 3, "
 		"\"containers\": [\"x\"]}",
 	};
@@ -422,6 +587,11 @@ int main(void) {
 		cmocka_unit_test(a_node_shows_its_networks_and_stale_copies),
 		cmocka_unit_test(a_node_shows_what_its_agent_does),
 		cmocka_unit_test(verify_sets_ledger_engine_and_every_kernel_side_by_side),
+		cmocka_unit_test(discovery_sets_what_is_wanted_beside_what_stands_there),
+		cmocka_unit_test(systems_of_discovery_say_how_they_are),
+		cmocka_unit_test(quiet_discovery_leaves_keys_and_names),
+		cmocka_unit_test(discovery_has_problems_when_something_differs_or_is_not_known),
+		cmocka_unit_test(discovery_asks_the_manager_and_ends_with_what_it_found),
 		cmocka_unit_test(containers_show_all_their_addresses),
 		cmocka_unit_test(takeovers_are_a_table_with_the_reasons_below),
 		cmocka_unit_test(a_takeover_tells_its_story_within_100_columns),

@@ -253,7 +253,7 @@ static const struct {
 	 "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  agent:\n    url: http://a:1\n    port: 1\n", 7,
 	 "unknown key 'port'"},
 	{"a vtep that is a name", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  vtep: h1.example.com\n", 5,
-	 "vtep: expected a numeric address, got text"},
+	 "vtep: expected a numeric address, got 'h1.example.com'"},
 	{"a vtep with a port", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  vtep: \"10.0.0.1:4789\"\n", 5,
 	 "vtep: expected a numeric address"},
 	{"a vtep with a prefix length", "cluster: c\nengines:\n- name: a\n  url: tcp://a:1\n  vtep: 10.0.0.1/24\n", 5,

@@ -25,6 +25,7 @@ static char *socket_path, *host;
 struct server {
 	int fd;
 	const char *answer;
+	const char *until; /* of what is asked */
 	char asked[4096];
 	pthread_t thread;
 };
@@ -34,7 +35,7 @@ static void *serve(void *user) {
 	size_t len = 0;
 	int fd CLEANUP_FD = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
 
-	while (fd >= 0 && len + 1 < sizeof(s->asked) && !strstr(s->asked, "\r\n\r\n")) {
+	while (fd >= 0 && len + 1 < sizeof(s->asked) && !strstr(s->asked, s->until)) {
 		ssize_t n = read(fd, s->asked + len, sizeof(s->asked) - 1 - len);
 		if (n <= 0)
 			break;
@@ -45,10 +46,10 @@ static void *serve(void *user) {
 	return NULL;
 }
 
-static void server_start(struct server *s, const char *answer) {
+static void server_start_reading(struct server *s, const char *until, const char *answer) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	*s = (struct server){.answer = answer};
+	*s = (struct server){.answer = answer, .until = until};
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
 	(void)unlink(socket_path); /* of the case before */
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -56,6 +57,8 @@ static void server_start(struct server *s, const char *answer) {
 	assert_int_equal(listen(s->fd, 1), 0);
 	assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
 }
+
+static void server_start(struct server *s, const char *answer) { server_start_reading(s, "\r\n\r\n", answer); }
 
 static void server_end(struct server *s) {
 	pthread_join(s->thread, NULL);
@@ -113,7 +116,7 @@ static void each_answer_is_told_apart(void **state) {
 	}
 }
 
-static void a_post_has_no_body(void **state) {
+static void a_post_has_no_body_unless_one_is_given(void **state) {
 	(void)state;
 	struct buf body CLEANUP_BUF = {0};
 	struct server server;
@@ -125,6 +128,21 @@ static void a_post_has_no_body(void **state) {
 	server_end(&server);
 	assert_true(!strncmp(server.asked, "POST /v1/go HTTP/1.1\r\n", 22));
 	assert_non_null(strstr(server.asked, "Content-Length: 0\r\n"));
+}
+
+static void a_body_is_sent_as_json(void **state) {
+	(void)state;
+	struct buf body CLEANUP_BUF = {0};
+	struct server server;
+	long status = 0;
+
+	server_start_reading(&server, "}", answers[0].answer);
+	struct request r = {.host = host, .method = "POST", .path = "/v1/x", .body = "{\"a\":1}", .timeout = span_sec(20)};
+	assert_int_equal(request_perform(&r, &status, &body, NULL), 0);
+	server_end(&server);
+	assert_non_null(strstr(server.asked, "Content-Length: 7\r\n"));
+	assert_non_null(strstr(server.asked, "Content-Type: application/json\r\n"));
+	assert_non_null(strstr(server.asked, "\r\n\r\n{\"a\":1}"));
 }
 
 static void lines_come_one_by_one_and_the_reader_can_stop(void **state) {
@@ -208,7 +226,8 @@ static int remove_dir(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_answer_is_told_apart),
-		cmocka_unit_test(a_post_has_no_body),
+		cmocka_unit_test(a_post_has_no_body_unless_one_is_given),
+		cmocka_unit_test(a_body_is_sent_as_json),
 		cmocka_unit_test(lines_come_one_by_one_and_the_reader_can_stop),
 		cmocka_unit_test(an_unreachable_host_is_named_with_the_reason),
 		cmocka_unit_test(a_malformed_host_is_refused),
