@@ -238,9 +238,16 @@ const struct skydns_mark *skydns_mark_of(const struct skydns_marks *m, const cha
 	return NULL;
 }
 
+/* In order, so that one state has one text. */
 void skydns_marks_add(struct skydns_marks *m, const char *key, int64_t revision) {
-	if (m->n < SKYDNS_VERSION_MAX && !skydns_mark_of(m, key))
-		m->v[m->n++] = (struct skydns_mark){.key = xstrdup(key), .revision = revision};
+	size_t i = m->n;
+
+	if (m->n == SKYDNS_VERSION_MAX || skydns_mark_of(m, key))
+		return;
+	for (; i > 0 && strcmp(m->v[i - 1].key, key) > 0; i--)
+		m->v[i] = m->v[i - 1];
+	m->v[i] = (struct skydns_mark){.key = xstrdup(key), .revision = revision};
+	m->n++;
 }
 
 void skydns_marks_clear(struct skydns_marks *m) {
