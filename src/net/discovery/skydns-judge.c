@@ -1,0 +1,349 @@
+/* See skydns-judge.h. */
+#include "net/discovery/skydns-judge.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what was read ---- */
+
+struct seen {
+	const struct etcd_kv *kv;
+	bool ours;
+	struct discovery_entry entry; /* of ours */
+};
+
+struct view {
+	const struct skydns_layout *layout;
+	struct seen *all; /* by etcd's key */
+	size_t n;
+	struct seen **ours; /* by the entry's key, the highest generation first */
+	size_t n_ours;
+};
+
+static int by_place(const void *a, const void *b) {
+	const struct seen *x = a, *y = b;
+	return strcmp(x->kv->key, y->kv->key);
+}
+
+static int by_entry(const void *a, const void *b) {
+	const struct seen *x = *(struct seen *const *)a, *y = *(struct seen *const *)b;
+	int order = strcmp(x->entry.key, y->entry.key);
+
+	if (order == 0)
+		order = (x->entry.generation < y->entry.generation) - (x->entry.generation > y->entry.generation);
+	return order ? order : strcmp(x->kv->key, y->kv->key);
+}
+
+static void view_init(struct view *v, const struct skydns_layout *l, const struct etcd_kvs *kvs) {
+	*v = (struct view){.layout = l, .all = xnew_n(struct seen, kvs->n + 1), .ours = xnew_n(struct seen *, kvs->n + 1)};
+	for (size_t i = 0; i < kvs->n; i++)
+		if (strlen(kvs->v[i].key) == kvs->v[i].key_len) /* with a NUL in it, it is none that clients can ask for */
+			v->all[v->n++].kv = &kvs->v[i];
+	qsort(v->all, v->n, sizeof(*v->all), by_place);
+	for (size_t i = 0; i < v->n; i++) {
+		struct seen *s = &v->all[i];
+		s->ours = skydns_is_ours(l, s->kv, &s->entry);
+		if (s->ours)
+			v->ours[v->n_ours++] = s;
+	}
+	qsort(v->ours, v->n_ours, sizeof(*v->ours), by_entry);
+}
+
+static void view_clear(struct view *v) {
+	for (size_t i = 0; i < v->n; i++)
+		discovery_entry_clear(&v->all[i].entry);
+	free(v->all);
+	free(v->ours);
+}
+
+static const struct seen *view_at(const struct view *v, const char *key) {
+	const struct etcd_kv kv = {.key = (char *)(uintptr_t)key};
+	const struct seen wanted = {.kv = &kv};
+
+	return bsearch(&wanted, v->all, v->n, sizeof(*v->all), by_place);
+}
+
+static bool is_of(const struct seen *s, const char *key) { return s->ours && strcmp(s->entry.key, key) == 0; }
+
+/* How many of ours from the i-th on are of one entry. */
+static size_t group_size(const struct view *v, size_t i) {
+	size_t n = 1;
+
+	while (i + n < v->n_ours && is_of(v->ours[i + n], v->ours[i]->entry.key))
+		n++;
+	return n;
+}
+
+/* ---- entries of ours ---- */
+
+static void say(struct buf *b, const char *key, const char *what) { buf_printf(b, "%s%s %s", b->len > 0 ? "; " : "", key, what); }
+
+/* True: this place is as it should be, or nothing can be done about it. */
+static bool place_is_good(const struct view *v, const struct skydns_place *p, const char *key, struct buf *content) {
+	const struct seen *s = view_at(v, p->key);
+
+	if (!s) {
+		say(content, p->key, "is missing");
+		return false;
+	}
+	if (!is_of(s, key)) {
+		CLEANUP_FREE char *what = skydns_say(s->kv);
+		if (!p->reverse || !s->ours)
+			buf_printf(content, "%s%s", content->len > 0 ? "; " : "", what);
+		return p->reverse;
+	}
+	bool same = strlen(p->value) == s->kv->value_len && memcmp(p->value, s->kv->value, s->kv->value_len) == 0;
+	if (!same)
+		say(content, p->key, "is not as it should be");
+	return same;
+}
+
+static void judge_group(const struct view *v, struct seen *const *group, size_t n, struct discovery_found *f) {
+	const struct discovery_entry *e = &group[0]->entry;
+	struct skydns_places places;
+	struct skydns_marks marks = {0};
+	struct buf content CLEANUP_BUF = {0};
+
+	skydns_places_fill(v->layout, e, &places);
+	for (size_t i = 0; i < places.n; i++)
+		f->incomplete |= !place_is_good(v, &places.v[i], e->key, &content);
+	for (size_t i = 0; i < n; i++) {
+		skydns_marks_add(&marks, group[i]->kv->key, group[i]->kv->mod_revision);
+		if (!skydns_place_at(&places, group[i]->kv->key)) {
+			f->incomplete = true;
+			say(&content, group[i]->kv->key, "is left over");
+		}
+	}
+	discovery_entry_copy(&f->entry, e);
+	f->version = skydns_version(&marks);
+	f->content = content.len > 0 ? buf_take(&content) : NULL;
+	skydns_marks_clear(&marks);
+	skydns_places_clear(&places);
+}
+
+/* ---- foreign ones ---- */
+
+static void add_ours(const struct view *v, const char *key, struct skydns_marks *to) {
+	struct discovery_entry entry = {.key = (char *)(uintptr_t)key, .generation = UINT32_MAX};
+	const struct etcd_kv kv = {.key = (char[]){""}};
+	struct seen *first = &(struct seen){.kv = &kv, .entry = entry};
+	size_t low = 0, high = v->n_ours;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (by_entry(&v->ours[middle], &first) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < v->n_ours && is_of(v->ours[low], key); low++)
+		skydns_marks_add(to, v->ours[low]->kv->key, v->ours[low]->kv->mod_revision);
+}
+
+static void add_foreign(const struct view *v, const char *place, const char *key, struct skydns_marks *marks, struct buf *content) {
+	const struct seen *s = view_at(v, place);
+
+	if (!s || is_of(s, key))
+		return;
+	CLEANUP_FREE char *what = skydns_say(s->kv);
+	buf_printf(content, "%s%s", content->len > 0 ? "; " : "", what);
+	skydns_marks_add(marks, s->kv->key, s->kv->mod_revision);
+}
+
+/* False: nothing is in its way. */
+static bool judge_wanted(const struct view *v, const struct discovery_entry *wanted, struct discovery_found *f) {
+	CLEANUP_FREE char *service = skydns_service_key(v->layout, wanted->service);
+	struct skydns_places places;
+	struct skydns_marks marks = {0};
+	struct buf content CLEANUP_BUF = {0};
+
+	skydns_places_of(v->layout, wanted, &places);
+	add_foreign(v, service, wanted->key, &marks, &content);
+	for (size_t i = 0; i < places.n; i++)
+		if (!places.v[i].reverse)
+			add_foreign(v, places.v[i].key, wanted->key, &marks, &content);
+	bool found = marks.n > 0;
+	if (found) {
+		add_ours(v, wanted->key, &marks);
+		*f = (struct discovery_found){.entry.key = xstrdup(wanted->key),
+					      .foreign = true,
+					      .version = skydns_version(&marks),
+					      .content = buf_take(&content)};
+	}
+	skydns_marks_clear(&marks);
+	skydns_places_clear(&places);
+	return found;
+}
+
+void skydns_judge(const struct skydns_layout *l, const struct etcd_kvs *kvs, const struct discovery_entry *const *wanted,
+		  size_t n_wanted, const char *only, struct discovery_found **ret, size_t *ret_n) {
+	struct view v;
+	size_t n = 0;
+
+	view_init(&v, l, kvs);
+	struct discovery_found *found = xnew_n(struct discovery_found, v.n_ours + n_wanted + 1);
+	for (size_t i = 0, size = 0; i < v.n_ours; i += size) {
+		size = group_size(&v, i);
+		if (!only || is_of(v.ours[i], only))
+			judge_group(&v, v.ours + i, size, &found[n++]);
+	}
+	for (size_t i = 0; i < n_wanted; i++)
+		if (skydns_check(wanted[i], NULL) == 0)
+			n += judge_wanted(&v, wanted[i], &found[n]);
+	view_clear(&v);
+	*ret = found;
+	*ret_n = n;
+}
+
+/* ---- a change ---- */
+
+void skydns_touched(const struct skydns_layout *l, const struct discovery_entry *wanted, const struct skydns_marks *was,
+		    struct strs *ret) {
+	struct skydns_places places = {0};
+
+	if (wanted) {
+		CLEANUP_FREE char *service = skydns_service_key(l, wanted->service);
+		skydns_places_of(l, wanted, &places);
+		strs_add_new(ret, service);
+	}
+	for (size_t i = 0; i < places.n; i++)
+		strs_add_new(ret, places.v[i].key);
+	for (size_t i = 0; was && i < was->n; i++)
+		strs_add_new(ret, was->v[i].key);
+	skydns_places_clear(&places);
+}
+
+static void compare(struct skydns_change *c, const char *key, int64_t revision) {
+	c->compares[c->n_compares++] = (struct etcd_compare){.key = key, .mod_revision = revision};
+}
+
+static void write_key(struct skydns_change *c, const char *key, const char *value) {
+	c->writes[c->n_writes++] = (struct etcd_write){.key = key, .value = value};
+}
+
+static bool is_reverse(const struct skydns_layout *l, const char *key) {
+	CLEANUP_FREE char *root = skydns_reverse_root(l);
+	size_t n = strlen(root);
+
+	return strncmp(key, root, n) == 0 && key[n] == '/';
+}
+
+/* One key that was there. A reverse record that another one holds by now is no longer this entry's affair, nor is anything that
+ * another one holds where the entry is to go. */
+static int plan_mark(struct skydns_change *c, const struct view *v, const char *key, bool away, const struct skydns_mark *m,
+		     struct err *err) {
+	const struct seen *s = view_at(v, m->key);
+
+	if (s && s->kv->mod_revision == m->revision) {
+		compare(c, m->key, m->revision);
+		if (!skydns_place_at(&c->places, m->key))
+			write_key(c, m->key, NULL);
+		return 0;
+	}
+	if (away && !s)
+		return 0;
+	if (s && !is_of(s, key) && (away || is_reverse(v->layout, m->key)))
+		return 0;
+	return err_set(err, -ESTALE, "%s is not as it was any more", m->key);
+}
+
+static int in_the_way(const struct seen *s, struct err *err) {
+	CLEANUP_FREE char *what = skydns_say(s->kv);
+	return err_set(err, -EEXIST, "%s", what);
+}
+
+static int plan_reverse(struct skydns_change *c, const struct skydns_place *p, const struct seen *s, const char *key) {
+	if (s && !is_of(s, key)) {
+		if (!s->ours && !c->left)
+			c->left = skydns_say(s->kv);
+		return 0;
+	}
+	compare(c, p->key, s ? s->kv->mod_revision : 0);
+	write_key(c, p->key, p->value);
+	return 0;
+}
+
+static int plan_place(struct skydns_change *c, const struct view *v, const char *key, const struct skydns_place *p,
+		      struct err *err) {
+	const struct seen *s = view_at(v, p->key);
+	const struct skydns_mark *m = skydns_mark_of(&c->was, p->key);
+
+	if (s && m && s->kv->mod_revision == m->revision) { /* compared already */
+		write_key(c, p->key, p->value);
+		return 0;
+	}
+	if (p->reverse)
+		return plan_reverse(c, p, s, key);
+	if (s && is_of(s, key))
+		return err_set(err, -ESTALE, "%s is there already", p->key);
+	if (s)
+		return in_the_way(s, err);
+	compare(c, p->key, 0);
+	write_key(c, p->key, p->value);
+	return 0;
+}
+
+/* A leaf there would no longer be answered once there is one below it. */
+static int plan_service(struct skydns_change *c, const struct view *v, const char *service, struct err *err) {
+	c->service_key = skydns_service_key(v->layout, service);
+	const struct seen *s = view_at(v, c->service_key);
+	if (s)
+		return skydns_mark_of(&c->was, c->service_key) ? 0 : in_the_way(s, err);
+	compare(c, c->service_key, 0);
+	return 0;
+}
+
+static int plan_with(struct skydns_change *c, const struct view *v, const char *key, const struct discovery_entry *wanted,
+		     struct err *err) {
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->was.n; i++)
+		r = plan_mark(c, v, key, !wanted, &c->was.v[i], err);
+	if (r == 0 && wanted)
+		r = plan_service(c, v, wanted->service, err);
+	for (size_t i = 0; r == 0 && i < c->places.n; i++)
+		r = plan_place(c, v, key, &c->places.v[i], err);
+	return r;
+}
+
+int skydns_plan(const struct skydns_layout *l, const char *key, const struct discovery_entry *wanted, const char *was_version,
+		const struct etcd_kvs *kvs, struct skydns_change *ret, struct err *err) {
+	struct view v;
+
+	*ret = (struct skydns_change){0};
+	int r = wanted ? skydns_check(wanted, err) : 0;
+	if (r < 0)
+		return r;
+	if (was_version && !skydns_version_read(was_version, &ret->was))
+		return err_set(err, -ESTALE, "what it is compared with is no version of its");
+	if (wanted)
+		skydns_places_fill(l, wanted, &ret->places);
+	view_init(&v, l, kvs);
+	r = plan_with(ret, &v, key, wanted, err);
+	view_clear(&v);
+	return r;
+}
+
+void skydns_change_clear(struct skydns_change *c) {
+	skydns_marks_clear(&c->was);
+	skydns_places_clear(&c->places);
+	free(c->service_key);
+	free(c->left);
+	*c = (struct skydns_change){0};
+}
+
+char *skydns_change_version(const struct skydns_change *c, int64_t revision) {
+	struct skydns_marks marks = {0};
+
+	for (size_t i = 0; i < c->n_writes; i++)
+		if (c->writes[i].value)
+			skydns_marks_add(&marks, c->writes[i].key, revision);
+	char *version = skydns_version(&marks);
+	skydns_marks_clear(&marks);
+	return version;
+}

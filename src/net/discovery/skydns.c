@@ -1,0 +1,382 @@
+/* See skydns.h. Whatever is to be done, the keys are read first; what they say and what is to be changed is skydns-judge's.
+ *
+ * Reverse records stand far from their entries, among everybody's. An entry's mark says where its own are; but where an entry was
+ * removed by hand, its reverse record is left, and nothing points to it. So the first list reads them all, and later ones those of
+ * the nets in which there ever was something of ours. */
+#include "net/discovery/skydns.h"
+
+#include "net/discovery/etcd.h"
+#include "net/discovery/skydns-judge.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#define DEFAULT_PREFIX "/skydns"
+#define DEFAULT_TTL 10U
+#define DEFAULT_TIMEOUT span_sec(5)
+#define NETS_MAX 64 /* read one by one; where there are more, all is read */
+
+struct skydns {
+	struct discovery discovery;
+	struct skydns_layout layout;
+	struct span timeout;
+	struct etcd *etcd;
+	bool all_read;    /* no reverse record of ours is outside of `nets` but what was put there since */
+	struct strs nets; /* at most NETS_MAX + 1 */
+	struct op *ops;
+};
+
+struct op {
+	struct skydns *s;
+	discovery_list_fn *on_list; /* of list and look */
+	discovery_done_fn *on_done; /* of set and unset */
+	void *user;
+	struct etcd_call *call;
+	struct mono deadline;
+
+	struct discovery_entry *wanted; /* of list: several */
+	size_t n_wanted;
+	char *key, *version; /* of set and unset: the entry's; what was there, or NULL */
+	struct etcd_kvs kvs; /* read so far */
+	struct strs ranges;  /* of list: still to be read */
+	bool reads_all;      /* of list: every reverse record */
+	struct skydns_change change;
+
+	struct op *prev, *next;
+};
+
+/* ---- operations ---- */
+
+static struct op *op_new(struct discovery *d, void *user) {
+	struct skydns *s = (struct skydns *)d;
+	struct op *op = xnew(struct op);
+
+	op->s = s;
+	op->user = user;
+	op->deadline = mono_add(mono_now(), s->timeout);
+	DL_APPEND(s->ops, op);
+	return op;
+}
+
+static void op_destroy(struct op *op) {
+	etcd_call_free(op->call);
+	for (size_t i = 0; i < op->n_wanted; i++)
+		discovery_entry_clear(&op->wanted[i]);
+	free(op->wanted);
+	free(op->key);
+	free(op->version);
+	etcd_kvs_clear(&op->kvs);
+	strs_clear(&op->ranges);
+	skydns_change_clear(&op->change);
+	free(op);
+}
+
+static void op_want(struct op *op, const struct discovery_entry *const *wanted, size_t n) {
+	op->wanted = xnew_n(struct discovery_entry, n + 1);
+	op->n_wanted = n;
+	for (size_t i = 0; i < n; i++)
+		discovery_entry_copy(&op->wanted[i], wanted[i]);
+}
+
+static struct etcd_cb cb_of(struct op *op, etcd_done_fn *fn) {
+	return (struct etcd_cb){.fn = fn, .ctx = op, .deadline = op->deadline};
+}
+
+/* In the words of discovery.h, with the system's name. */
+static void put_in_words(const struct op *op, struct err *err) {
+	if (err->code == -EREMOTEIO)
+		err->code = -EIO;
+	err_wrap(err, "%.64s", op->s->discovery.name);
+}
+
+/* The callbacks may free the system: only the operation is touched afterwards. */
+static void finish_list(struct op *op, struct err *err, struct discovery_found *found, size_t n) {
+	if (err)
+		put_in_words(op, err);
+	DL_DELETE(op->s->ops, op);
+	op->on_list(op->user, err ? err->code : 0, found, n, err);
+	for (size_t i = 0; i < n; i++)
+		discovery_found_clear(&found[i]);
+	free(found);
+	op_destroy(op);
+}
+
+static void finish_done(struct op *op, int result, const char *version, struct err *err) {
+	if (err)
+		put_in_words(op, err);
+	DL_DELETE(op->s->ops, op);
+	op->on_done(op->user, result < 0 && err ? err->code : result, version, err);
+	op_destroy(op);
+}
+
+/* ---- nets ---- */
+
+static void note_address(struct skydns *s, const char *address) {
+	struct ip ip;
+
+	if (!address || s->nets.n > NETS_MAX || ip_parse(address, &ip, NULL) < 0)
+		return;
+	CLEANUP_FREE char *net = skydns_reverse_net(&s->layout, &ip);
+	strs_add_new(&s->nets, net);
+}
+
+static void note_nets(struct skydns *s, const struct discovery_entry *e) {
+	if (!s->layout.reverse)
+		return;
+	note_address(s, e->address);
+	note_address(s, e->address6);
+}
+
+static void note_found(struct skydns *s, const struct etcd_kvs *kvs) {
+	struct discovery_entry e;
+
+	for (size_t i = 0; i < kvs->n; i++)
+		if (skydns_is_ours(&s->layout, &kvs->v[i], &e)) {
+			note_nets(s, &e);
+			discovery_entry_clear(&e);
+		}
+}
+
+/* ---- list, look ---- */
+
+static void judge_op(struct op *op, const char *only) {
+	const struct discovery_entry **wanted = xnew_n(const struct discovery_entry *, op->n_wanted + 1);
+	struct discovery_found *found = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < op->n_wanted; i++)
+		wanted[i] = &op->wanted[i];
+	skydns_judge(&op->s->layout, &op->kvs, wanted, op->n_wanted, only, &found, &n);
+	free(wanted);
+	finish_list(op, NULL, found, n);
+}
+
+static void on_range(void *ctx, struct etcd_answer *answer);
+
+static void read_next(struct op *op) {
+	CLEANUP_FREE char *range = xstrdup(op->ranges.v[0]);
+	CLEANUP_FREE char *from = skydns_below(range), *end = skydns_behind(range);
+
+	strs_remove(&op->ranges, range);
+	op->call = etcd_range(op->s->etcd, from, end, 0, cb_of(op, on_range));
+}
+
+/* Behind the entries themselves, whose addresses say where to look. */
+static void add_reverse_ranges(struct op *op) {
+	struct skydns *s = op->s;
+
+	op->reads_all = !s->all_read || s->nets.n > NETS_MAX;
+	if (op->reads_all) {
+		CLEANUP_FREE char *root = skydns_reverse_root(&s->layout);
+		strs_add(&op->ranges, root);
+	} else {
+		strs_copy(&op->ranges, &s->nets);
+	}
+}
+
+static void end_list(struct op *op) {
+	if (op->reads_all)
+		note_found(op->s, &op->kvs);
+	op->s->all_read |= op->reads_all;
+	judge_op(op, NULL);
+}
+
+static void on_range(void *ctx, struct etcd_answer *answer) {
+	struct op *op = ctx;
+
+	op->call = NULL;
+	if (answer->result < 0) {
+		finish_list(op, &answer->err, NULL, 0);
+		return;
+	}
+	etcd_kvs_move(&op->kvs, &answer->kvs);
+	if (op->ranges.n > 0)
+		read_next(op);
+	else
+		end_list(op);
+}
+
+static void on_entries(void *ctx, struct etcd_answer *answer) {
+	struct op *op = ctx;
+
+	if (answer->result == 0 && op->s->layout.reverse) {
+		note_found(op->s, &answer->kvs);
+		add_reverse_ranges(op);
+	}
+	on_range(op, answer);
+}
+
+static void list(struct discovery *d, const struct discovery_entry *const *wanted, size_t n, discovery_list_fn *done, void *user) {
+	struct op *op = op_new(d, user);
+	const char *base = op->s->layout.base;
+	CLEANUP_FREE char *from = skydns_below(base), *end = skydns_behind(base);
+
+	op->on_list = done;
+	op_want(op, wanted, n);
+	for (size_t i = 0; i < n; i++)
+		note_nets(op->s, wanted[i]);
+	op->call = etcd_range(op->s->etcd, from, end, 0, cb_of(op, on_entries));
+}
+
+static void on_looked(void *ctx, struct etcd_answer *answer) {
+	struct op *op = ctx;
+
+	op->call = NULL;
+	if (answer->result < 0) {
+		finish_list(op, &answer->err, NULL, 0);
+		return;
+	}
+	etcd_kvs_move(&op->kvs, &answer->kvs);
+	judge_op(op, op->wanted[0].key);
+}
+
+static void look(struct discovery *d, const struct discovery_entry *wanted, discovery_list_fn *done, void *user) {
+	struct op *op = op_new(d, user);
+	struct etcd_cb cb = cb_of(op, on_looked);
+	struct strs keys = {0};
+	struct err err;
+
+	op->on_list = done;
+	if (skydns_check(wanted, &err) < 0) {
+		op->call = etcd_fail(op->s->etcd, &err, cb);
+		return;
+	}
+	op_want(op, &wanted, 1);
+	skydns_touched(&op->s->layout, wanted, NULL, &keys);
+	op->call = etcd_get(op->s->etcd, &keys, cb);
+	strs_clear(&keys);
+}
+
+/* ---- set, unset ---- */
+
+static void finish_change(struct op *op, int64_t revision) {
+	CLEANUP_FREE char *version = op->n_wanted > 0 ? skydns_change_version(&op->change, revision) : NULL;
+	struct err warning;
+
+	if (op->change.left)
+		(void)err_set(&warning, -EEXIST, "%s: it stays", op->change.left);
+	finish_done(op, 0, version, op->change.left ? &warning : NULL);
+}
+
+static void on_changed(void *ctx, struct etcd_answer *answer) {
+	struct op *op = ctx;
+
+	op->call = NULL;
+	if (answer->result < 0)
+		finish_done(op, answer->result, NULL, &answer->err);
+	else
+		finish_change(op, answer->revision);
+}
+
+static void on_read(void *ctx, struct etcd_answer *answer) {
+	struct op *op = ctx;
+	struct skydns_change *c = &op->change;
+
+	op->call = NULL;
+	int r = answer->result;
+	if (r == 0)
+		r = skydns_plan(&op->s->layout, op->key, op->n_wanted > 0 ? &op->wanted[0] : NULL, op->version, &answer->kvs, c,
+				&answer->err);
+	if (r < 0) {
+		finish_done(op, r, NULL, &answer->err);
+		return;
+	}
+	if (c->n_writes == 0) {
+		finish_change(op, answer->revision);
+		return;
+	}
+	const struct etcd_txn txn = {
+		.compares = c->compares, .n_compares = c->n_compares, .writes = c->writes, .n_writes = c->n_writes};
+	op->call = etcd_txn(op->s->etcd, &txn, cb_of(op, on_changed));
+}
+
+/* Reads what it is about; wanted NULL: it is to go. */
+static void change(struct op *op, const struct discovery_entry *wanted, const struct discovery_found *was) {
+	struct etcd *etcd = op->s->etcd;
+	struct etcd_cb cb = cb_of(op, on_read);
+	struct skydns_marks marks = {0};
+	struct strs keys = {0};
+	struct err err;
+
+	if (wanted && skydns_check(wanted, &err) < 0) {
+		op->call = etcd_fail(etcd, &err, cb);
+		return;
+	}
+	if (was && !skydns_version_read(was->version, &marks)) {
+		(void)err_set(&err, -ESTALE, "what it is compared with is no version of its");
+		op->call = etcd_fail(etcd, &err, cb);
+		return;
+	}
+	op->key = xstrdup(wanted ? wanted->key : was->entry.key);
+	op->version = xstrdup_null(was ? was->version : NULL);
+	op_want(op, &wanted, wanted ? 1 : 0);
+	skydns_touched(&op->s->layout, wanted, &marks, &keys);
+	op->call = etcd_get(etcd, &keys, cb);
+	strs_clear(&keys);
+	skydns_marks_clear(&marks);
+}
+
+static void set(struct discovery *d, const struct discovery_entry *wanted, const struct discovery_found *was,
+		discovery_done_fn *done, void *user) {
+	struct op *op = op_new(d, user);
+
+	op->on_done = done;
+	note_nets(op->s, wanted);
+	change(op, wanted, was);
+}
+
+static void unset(struct discovery *d, const struct discovery_found *was, discovery_done_fn *done, void *user) {
+	struct op *op = op_new(d, user);
+
+	op->on_done = done;
+	change(op, NULL, was);
+}
+
+/* ---- the system ---- */
+
+static void skydns_free(struct discovery *d) {
+	struct skydns *s = (struct skydns *)d;
+
+	while (s->ops) {
+		struct op *op = s->ops;
+		DL_DELETE(s->ops, op);
+		op_destroy(op);
+	}
+	etcd_free(s->etcd);
+	skydns_layout_clear(&s->layout);
+	strs_clear(&s->nets);
+	free(s->discovery.name);
+	free(s);
+}
+
+static const struct discovery_ops ops = {
+	.kind = "skydns", .list = list, .look = look, .set = set, .unset = unset, .free = skydns_free};
+
+static int set_up(struct skydns *s, const struct discovery_env *env, const struct skydns_options *o, struct err *err) {
+	const struct etcd_options etcd = {.urls = o->urls, .user = o->user, .password_file = o->password_file, .tls = o->tls};
+
+	int r = skydns_layout_init(&s->layout, o->prefix ? o->prefix : DEFAULT_PREFIX, o->domain, env->cluster, err);
+	if (r < 0)
+		return r;
+	s->layout.ttl = o->ttl ? o->ttl : DEFAULT_TTL;
+	s->layout.reverse = o->reverse;
+	return etcd_new(env->http, &etcd, &s->etcd, err);
+}
+
+int skydns_new(const struct discovery_env *env, const struct skydns_options *options, struct discovery **ret, struct err *err) {
+	struct skydns *s = xnew(struct skydns);
+
+	s->discovery = (struct discovery){.ops = &ops, .name = xstrdup(env->name)};
+	s->timeout = env->timeout.ns > 0 ? env->timeout : DEFAULT_TIMEOUT;
+	int r = set_up(s, env, options, err);
+	if (r < 0) {
+		err_wrap(err, "%.64s", env->name);
+		skydns_free(&s->discovery);
+		return r;
+	}
+	*ret = &s->discovery;
+	return 0;
+}
