@@ -14,7 +14,7 @@
 
 #define DOCKER_OBSERVERS_MAX 3
 #define DOCKER_NETWORKS_MAX 16 /* of one container; what is beyond is not asked for */
-#define DOCKER_NAMES_MAX 64    /* on one network */
+#define DOCKER_NAMES_MAX 62    /* on one network */
 
 /* What is to be true of one container's endpoint on one network. */
 struct docker_names {

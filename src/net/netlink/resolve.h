@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RESOLVE_MAX 1024 /* questions at once */
+#define RESOLVE_MAX 64 /* questions at once: a socket has room for all their answers, and the server for the queries */
 
 struct resolve_question {
 	const char *name;  /* a name of the DNS, of which A and AAAA are asked; NULL: */

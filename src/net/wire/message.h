@@ -194,7 +194,7 @@ struct wire_reached {
 	} targets;
 };
 
-#define WIRE_QUESTIONS_MAX 128 /* of one order */
+#define WIRE_QUESTIONS_MAX 64 /* of one order */
 
 /* One of the two: A and AAAA of a name, or PTR of an address. */
 struct wire_question {
