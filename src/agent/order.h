@@ -39,6 +39,7 @@ struct order {
 		struct wire_verify_order *verify;
 		struct wire_isolate_order *isolate;
 		struct wire_witness_order *witness;
+		struct wire_resolve_order *resolve;
 		struct wire_remove_task_order *remove_task;
 		void *message;
 	};
@@ -47,6 +48,7 @@ struct order {
 		struct wire_owner_states states;
 		struct wire_cuts cuts;
 		struct wire_reached reached;
+		struct wire_answers resolved;
 	} answer;
 	/* values of the message, made by before, for work */
 	struct owner *values;
@@ -76,7 +78,7 @@ void order_free(struct order *o);
 void order_refuse(struct order *o, unsigned status, const char *code);
 
 extern const struct order_kind order_confirm, order_quarantine, order_owners, order_verify, order_isolate, order_witness,
-	order_remove_task;
+	order_resolve, order_remove_task;
 
 /* GET /v1/status, GET /v1/rows, POST /v1/remove-task. */
 void status_take(struct service *service, struct http_call *call);

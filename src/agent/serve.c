@@ -21,6 +21,7 @@ TAKE(owners)
 TAKE(verify)
 TAKE(isolate)
 TAKE(witness)
+TAKE(resolve)
 
 static void on_remove_task(struct http_call *call, void *user) { remove_task_take(user, call); }
 static void on_status(struct http_call *call, void *user) { status_take(user, call); }
@@ -31,7 +32,7 @@ static const struct http_route routes[] = {
 	{HTTP_METHOD_POST, "/v1/confirm", on_confirm}, {HTTP_METHOD_POST, "/v1/quarantine", on_quarantine},
 	{HTTP_METHOD_POST, "/v1/owners", on_owners},   {HTTP_METHOD_POST, "/v1/verify", on_verify},
 	{HTTP_METHOD_POST, "/v1/isolate", on_isolate}, {HTTP_METHOD_POST, "/v1/remove-task", on_remove_task},
-	{HTTP_METHOD_POST, "/v1/witness", on_witness},
+	{HTTP_METHOD_POST, "/v1/witness", on_witness}, {HTTP_METHOD_POST, "/v1/resolve", on_resolve},
 };
 
 /* "http://address:port" as http_server_new wants it. */

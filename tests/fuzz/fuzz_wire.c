@@ -12,7 +12,7 @@ static const struct wire_shape *const shapes[] = {
 	&wire_confirm_order_shape, &wire_quarantine_order_shape, &wire_owners_order_shape,      &wire_verify_order_shape,
 	&wire_isolate_order_shape, &wire_witness_order_shape,    &wire_remove_task_order_shape, &wire_refusal_shape,
 	&wire_status_shape,        &wire_quarantine_shape,       &wire_owner_states_shape,      &wire_verified_shape,
-	&wire_cuts_shape,          &wire_reached_shape,
+	&wire_cuts_shape,          &wire_reached_shape,          &wire_resolve_order_shape,     &wire_answers_shape,
 };
 
 static void try_again(const struct wire_shape *shape, const void *message) {

@@ -5,6 +5,7 @@
 
 #include "certs.h"
 #include "overlaylab.h"
+#include "responder.h"
 #include "standin.h"
 
 #include <sys/socket.h>
@@ -31,6 +32,7 @@ struct bed {
 	struct wire_owner_states states;
 	struct wire_cuts cuts;
 	struct wire_reached reached;
+	struct wire_answers resolved;
 };
 
 /* ---- the bed ---- */
@@ -69,6 +71,7 @@ static void forget_answer(struct bed *b) {
 	wire_clear(&wire_verified_shape, &b->states);
 	wire_clear(&wire_cuts_shape, &b->cuts);
 	wire_clear(&wire_reached_shape, &b->reached);
+	wire_clear(&wire_answers_shape, &b->resolved);
 	b->done = false;
 }
 
@@ -133,6 +136,7 @@ static void on_done(void *ctx, const struct agent_result *r) {
 	keep(&wire_verified_shape, r->states, &b->states);
 	keep(&wire_cuts_shape, r->cuts, &b->cuts);
 	keep(&wire_reached_shape, r->reached, &b->reached);
+	keep(&wire_answers_shape, r->resolved, &b->resolved);
 }
 
 static struct agent_cb cb_of(struct bed *b) {
@@ -475,6 +479,50 @@ static void a_witness_tells_what_it_reaches_and_how(void **state) {
 	assert_false(b->reached.targets.v[2].reached);
 }
 
+static void ask_dns(struct bed *b, const char *sandbox, const char *name, const char *address) {
+	struct wire_resolve_order order = {.sandbox = xstrdup(sandbox), .timeout_ms = 20000};
+
+	wire_list_alloc(&order.questions, 1);
+	order.questions.v[0] = (struct wire_question){.name = xstrdup_null(name), .address = xstrdup_null(address)};
+	agent_resolve(b->agent, &order, cb_of(b));
+	wire_clear(&wire_resolve_order_shape, &order);
+	RUN_UNTIL(&b->loop, b->done);
+}
+
+static void the_dns_is_asked_in_the_containers_namespace(void **state) {
+	struct bed *b = *state;
+	struct responder r = {RESPONDER_SAYS(A("\x32"))};
+	int ns = overlaylab_add(&b->lab, SANDBOX, MAC, IP);
+
+	overlaylab_add(&b->lab, NEIGHBOUR, "02:42:0a:14:00:33", "10.20.0.51");
+	responder_start(&r, ns);
+	ask_dns(b, SANDBOX, "web", NULL);
+	responder_stop(&r, ns);
+	assert_int_equal(b->outcome, AGENT_OK);
+	assert_true(b->resolved.heard);
+	assert_string_equal(b->resolved.answers.v[0].addresses.v[0], IP);
+	assert_null(b->resolved.answers.v[0].error);
+	ask_dns(b, NEIGHBOUR, "web", NULL);
+	assert_int_equal(b->outcome, AGENT_OK);
+	assert_false(b->resolved.heard);
+	assert_int_equal(b->resolved.answers.v[0].addresses.n, 0);
+	assert_string_equal(b->resolved.answers.v[0].error, "refused");
+}
+
+static void a_container_that_is_gone_and_a_question_that_is_none_are_refused(void **state) {
+	struct bed *b = *state;
+
+	overlaylab_add(&b->lab, SANDBOX, MAC, IP);
+	ask_dns(b, NEIGHBOUR, "web", NULL);
+	assert_int_equal(b->outcome, AGENT_REFUSED);
+	assert_non_null(strstr(b->error, "404: open namespace"));
+	ask_dns(b, SANDBOX, NULL, NULL);
+	assert_int_equal(b->outcome, AGENT_REFUSED);
+	assert_non_null(strstr(b->error, "400: questions[0]: expected a name or an address"));
+	ask_dns(b, SANDBOX, "web", IP);
+	assert_int_equal(b->outcome, AGENT_REFUSED);
+}
+
 static void without_a_control_socket_nothing_is_sent(void **state) {
 	struct bed *b = *state;
 
@@ -593,6 +641,8 @@ int main(void) {
 		T(a_former_owner_that_is_named_is_cut_off_and_not_kept_any_more),
 		T(the_quarantine_is_what_was_ordered_and_outlives_the_agent),
 		T(a_witness_tells_what_it_reaches_and_how),
+		T(the_dns_is_asked_in_the_containers_namespace),
+		T(a_container_that_is_gone_and_a_question_that_is_none_are_refused),
 		T(without_a_control_socket_nothing_is_sent),
 		T(over_https_only_a_manager_with_a_certificate_is_obeyed),
 		T(status_answers_while_the_kernel_hangs),

@@ -26,7 +26,7 @@ struct bed {
 	json_t *order;
 	int done;
 	struct agent_result result;
-	char *manager;
+	char *manager, *name; /* name: the second answer's of the DNS */
 	size_t states;
 	int64_t changed;
 	bool free_agent;
@@ -76,6 +76,7 @@ static int tear_down(void **state) {
 	json_decref(t->order);
 	free(t->path);
 	free(t->manager);
+	free(t->name);
 	free(t);
 	return 0;
 }
@@ -86,6 +87,7 @@ static void on_done(void *ctx, const struct agent_result *result) {
 	t->done++;
 	t->result = *result;
 	xstr_replace(&t->manager, result->manager);
+	xstr_replace(&t->name, result->resolved ? result->resolved->answers.v[1].names.v[0] : NULL);
 	t->states = result->states ? result->states->owners.n : 0;
 	t->changed = t->states > 0 ? result->states->owners.v[0].changed : -1;
 	if (t->free_agent)
@@ -132,6 +134,29 @@ static void an_answer_to_fewer_than_were_asked_is_bad(void **state) {
 	assert_int_equal(t->result.outcome, AGENT_BAD);
 	assert_null(t->result.states);
 	assert_string_equal(t->result.err.msg, "h2's agent: /v1/owners: answered 200: not as many answers as questions");
+}
+
+static void what_the_dns_answers_is_given_with_as_many_answers_as_questions(void **state) {
+	struct bed *t = *state;
+	struct wire_resolve_order order = {.sandbox = xstrdup("0123456789ab"), .timeout_ms = 500};
+
+	wire_list_alloc(&order.questions, 2);
+	order.questions.v[0].name = xstrdup("web");
+	order.questions.v[1].address = xstrdup("10.20.0.50");
+	t->body = "{\"heard\":true,\"answers\":[{\"addresses\":[\"10.20.0.50\"],\"names\":[]},{\"addresses\":[],\"names\":[\"web."
+		  "ov\"]}]}";
+	agent_resolve(t->agent, &order, cb_of(t));
+	RUN_UNTIL(&t->loop, t->done == 1);
+	assert_int_equal(t->result.outcome, AGENT_OK);
+	assert_string_equal(t->path, "POST /v1/resolve");
+	assert_string_equal(json_str_or(t->order, "manager", ""), "m1");
+	assert_int_equal(json_int_or(t->order, "timeout_ms", 0), 500);
+	assert_string_equal(t->name, "web.ov");
+	t->body = "{\"heard\":true,\"answers\":[{\"addresses\":[],\"names\":[]}]}";
+	agent_resolve(t->agent, &order, cb_of(t));
+	RUN_UNTIL(&t->loop, t->done == 2);
+	assert_int_equal(t->result.outcome, AGENT_BAD);
+	wire_clear(&wire_resolve_order_shape, &order);
 }
 
 static const struct {
@@ -254,6 +279,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_order_carries_the_identity_and_its_answer_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_answer_to_fewer_than_were_asked_is_bad, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_the_dns_answers_is_given_with_as_many_answers_as_questions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_answer_has_its_outcome, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_agent_that_is_not_there_was_not_sent_anything, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_agent_that_does_not_answer_leaves_it_open, set_up, tear_down),

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 
 #define ENVELOPE "\"manager\":\"m1\",\"cluster\":\"prod\",\"epoch\":3"
 #define OWNER "{\"network_id\":\"9kbo1k4mvx\",\"mac\":\"02:42:0a:14:00:32\",\"vtep\":\"10.99.0.12\"}"
+
+#define RESOLVE(questions) "{" ENVELOPE ",\"sandbox\":\"a\",\"timeout_ms\":1,\"questions\":[" questions "]}"
 
 struct sample {
 	const char *what;
@@ -38,6 +41,9 @@ static const struct sample samples[] = {
 	 "\"epoch\":3,\"manager\":\"m1\"}"},
 	{"witness", &wire_witness_order_shape,
 	 "{\"targets\":[{\"addr\":\"10.99.0.11\",\"name\":\"h1\",\"ports\":[2375,7946]}],\"timeout_ms\":400}"},
+	{"resolve", &wire_resolve_order_shape,
+	 "{\"cluster\":\"prod\",\"epoch\":3,\"manager\":\"m1\",\"questions\":[{\"address\":null,\"name\":\"web.1_x\"},{\"address\":"
+	 "\"10.20.0.50\",\"name\":null}],\"sandbox\":\"0123456789ab\",\"server\":null,\"timeout_ms\":500}"},
 	{"remove-task", &wire_remove_task_order_shape, "{\"cluster\":\"prod\",\"epoch\":3,\"manager\":\"m1\",\"task\":\"t1\"}"},
 	{"refusal", &wire_refusal_shape, "{\"code\":\"stale-epoch\",\"epoch\":9,\"error\":\"no\",\"manager\":null}"},
 	{"status", &wire_status_shape,
@@ -57,6 +63,10 @@ static const struct sample samples[] = {
 	 "\"network_id\":\"a\",\"right\":false,\"strays\":[\"0123456789ab\"],\"tcp\":null}]}"},
 	{"cuts", &wire_cuts_shape, "{\"containers\":[{\"cut\":2,\"error\":null}]}"},
 	{"reached", &wire_reached_shape, "{\"targets\":[{\"how\":\"port 2375 refuses\",\"name\":\"h1\",\"reached\":true}]}"},
+	{"answers", &wire_answers_shape,
+	 "{\"answers\":[{\"addresses\":[\"10.20.0.50\",\"fd00::5\"],\"error\":null,\"names\":[]},{\"addresses\":[],\"error\":"
+	 "\"silent\","
+	 "\"names\":[\"web.ov\"]}],\"heard\":true}"},
 };
 
 static json_t *parsed(const char *text) {
@@ -128,6 +138,13 @@ static const struct {
 	{"an empty ID", &wire_remove_task_order_shape, "{" ENVELOPE ",\"task\":\"\"}", "task: expected an ID"},
 	{"a probe that waits too long", &wire_verify_order_shape, "{" ENVELOPE ",\"owners\":[],\"probe\":{\"timeout_ms\":60001}}",
 	 "probe.timeout_ms: expected a number from 0 to 60000"},
+	{"a name that nobody can ask for", &wire_resolve_order_shape, RESOLVE("{\"name\":\"web\"},{\"name\":\"a..b\"}"),
+	 "questions[1].name: expected a name of the DNS"},
+	{"a name with a space", &wire_resolve_order_shape, RESOLVE("{\"name\":\"a b\"}"),
+	 "questions[0].name: expected a name of the DNS"},
+	{"a question for an address that is none", &wire_resolve_order_shape, RESOLVE("{\"address\":\"web\"}"),
+	 "questions[0].address: expected an IP address"},
+	{"answers without a word on the server", &wire_answers_shape, "{\"answers\":[]}", "heard: expected a value"},
 	{"an unknown word", &wire_verified_shape,
 	 "{\"owners\":[{\"network_id\":\"a\",\"mac\":\"02:42:0a:14:00:32\",\"joined\":true,\"right\":true,\"icmp\":\"maybe\"}]}",
 	 "owners[0].icmp: expected one of the words it may have"},
@@ -201,6 +218,47 @@ static void a_list_beyond_the_bound_is_refused(void **state) {
 	assert_string_equal(err.msg, "ports: expected a shorter list");
 }
 
+static void a_list_with_a_bound_of_its_own_has_that(void **state) {
+	CLEANUP_JSON json_t *j = parsed(RESOLVE(""));
+	json_t *questions = json_at(j, "questions");
+	struct wire_resolve_order o;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < WIRE_QUESTIONS_MAX; i++)
+		json_array_append_new(questions, json_pack("{s:s}", "name", "web"));
+	assert_int_equal(wire_decode(&wire_resolve_order_shape, j, true, &o, &err), 0);
+	wire_clear(&wire_resolve_order_shape, &o);
+	json_array_append_new(questions, json_pack("{s:s}", "name", "web"));
+	assert_int_equal(wire_decode(&wire_resolve_order_shape, j, true, &o, &err), -22);
+	assert_string_equal(err.msg, "questions: expected a shorter list");
+}
+
+static void what_can_be_asked_for_in_the_dns_is_told(void **state) {
+	static const struct {
+		const char *name;
+		bool is;
+	} cases[] = {
+		{"web", true},   {"a", true},    {"web.1.x-Y_z", true}, {"3aa5e42a7095", true},
+		{"", false},     {".", false},   {"web.", false},       {".web", false},
+		{"a..b", false}, {"a b", false}, {"a\\b", false},       {"\xc3\xbc", false},
+	};
+	char label[65] = "", name[300] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (wire_is_name(cases[i].name) != cases[i].is)
+			fail_msg("\"%s\"", cases[i].name);
+	memset(label, 'x', 63);
+	assert_true(wire_is_name(label));
+	snprintf(name, sizeof(name), "%s.%s.%s.%.61s", label, label, label, label);
+	assert_true(wire_is_name(name));
+	strcat(name, "x");
+	assert_false(wire_is_name(name));
+	strcat(label, "x");
+	assert_false(wire_is_name(label));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_message_is_read_and_written_as_it_was),
@@ -209,6 +267,8 @@ int main(void) {
 		cmocka_unit_test(control_characters_of_an_answer_do_not_reach_the_log),
 		cmocka_unit_test(addresses_are_read_into_their_one_form),
 		cmocka_unit_test(a_list_beyond_the_bound_is_refused),
+		cmocka_unit_test(a_list_with_a_bound_of_its_own_has_that),
+		cmocka_unit_test(what_can_be_asked_for_in_the_dns_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

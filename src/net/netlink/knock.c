@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "net/netlink/netns.h"
+#include "net/netlink/wait.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,20 +40,6 @@ static struct asking begin(int fd, struct span timeout) {
 static int finish(const struct asking *a, enum knock_sign sign, struct knock *ret) {
 	*ret = (struct knock){.sign = sign, .us = mono_since(a->started, mono_now()).ns / 1000};
 	return 0;
-}
-
-/* 1: ready, 0: the time is over. */
-static int wait_for(const struct asking *a, short events) {
-	for (;;) {
-		struct span left = mono_since(mono_now(), a->deadline);
-		int64_t ms = left.ns > 0 ? (left.ns + 999999) / 1000000 : 0;
-		struct pollfd p = {.fd = a->fd, .events = events};
-		int r = poll(&p, 1, ms > 3600000 ? 3600000 : (int)ms);
-		if (r < 0 && errno != EINTR)
-			return -errno;
-		if (r > 0 || (r == 0 && ms == 0))
-			return r;
-	}
 }
 
 /* What an error of the network says about the address; -1: it is our own fault and says nothing. */
@@ -103,7 +90,7 @@ int knock_tcp(int ns_fd, const struct ip *to, uint16_t port, struct span timeout
 		return finish(&a, KNOCK_ANSWERED, ret);
 	if (errno != EINPROGRESS)
 		return finish_with(&a, errno, ret, err);
-	int r = wait_for(&a, POLLOUT);
+	int r = wait_for(a.fd, POLLOUT, a.deadline);
 	if (r < 0)
 		return err_errno(err, r, "knock");
 	if (r == 0)
@@ -189,7 +176,7 @@ static int look(int fd, bool ip6, const struct echo *request) {
 
 static int await_reply(const struct asking *a, bool ip6, const struct echo *request, struct knock *ret, struct err *err) {
 	for (;;) {
-		int r = wait_for(a, POLLIN);
+		int r = wait_for(a->fd, POLLIN, a->deadline);
 		if (r == 0)
 			return finish(a, KNOCK_SILENT, ret);
 		if (r > 0)

@@ -29,6 +29,7 @@ union answer {
 	struct wire_owner_states states;
 	struct wire_cuts cuts;
 	struct wire_reached reached;
+	struct wire_answers resolved;
 };
 
 struct op {
@@ -74,10 +75,12 @@ static void give_quarantine(struct agent_result *r, union answer *a) { r->quaran
 static void give_states(struct agent_result *r, union answer *a) { r->states = &a->states; }
 static void give_cuts(struct agent_result *r, union answer *a) { r->cuts = &a->cuts; }
 static void give_reached(struct agent_result *r, union answer *a) { r->reached = &a->reached; }
+static void give_resolved(struct agent_result *r, union answer *a) { r->resolved = &a->resolved; }
 
 static size_t count_states(const union answer *a) { return a->states.owners.n; }
 static size_t count_cuts(const union answer *a) { return a->cuts.containers.n; }
 static size_t count_reached(const union answer *a) { return a->reached.targets.n; }
+static size_t count_resolved(const union answer *a) { return a->resolved.answers.n; }
 
 static const struct op op_status = {
 	.path = "/v1/status", .seconds = 5, .answer = &wire_status_shape, .give = give_status, .anonymous = true};
@@ -100,6 +103,8 @@ static const struct op op_witness = {.path = "/v1/witness",
 				     .give = give_reached,
 				     .count = count_reached,
 				     .anonymous = true};
+static const struct op op_resolve = {
+	.path = "/v1/resolve", .seconds = 10, .answer = &wire_answers_shape, .give = give_resolved, .count = count_resolved};
 static const struct op op_remove_task = {.path = "/v1/remove-task", .seconds = 30, .gone_is_ok = true};
 
 /* ---- the agent ---- */
@@ -393,6 +398,10 @@ struct agent_call *agent_isolate(struct agent *a, const struct wire_isolate_orde
 
 struct agent_call *agent_witness(struct agent *a, const struct wire_witness_order *order, struct agent_cb cb) {
 	return start(a, &op_witness, wire_encode(&wire_witness_order_shape, order), order->targets.n, cb);
+}
+
+struct agent_call *agent_resolve(struct agent *a, const struct wire_resolve_order *order, struct agent_cb cb) {
+	return start(a, &op_resolve, wire_encode(&wire_resolve_order_shape, order), order->questions.n, cb);
 }
 
 struct agent_call *agent_remove_task(struct agent *a, const char *task, struct agent_cb cb) {

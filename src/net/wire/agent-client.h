@@ -43,6 +43,7 @@ struct agent_result {
 	const struct wire_owner_states *states; /* of owners and verify; as many as were asked for, as in what follows */
 	const struct wire_cuts *cuts;
 	const struct wire_reached *reached;
+	const struct wire_answers *resolved;
 };
 
 typedef void agent_done_fn(void *ctx, const struct agent_result *result);
@@ -79,6 +80,7 @@ struct agent_call *agent_owners(struct agent *a, const struct wire_owners_order 
 struct agent_call *agent_verify(struct agent *a, const struct wire_verify_order *order, struct agent_cb cb);
 struct agent_call *agent_isolate(struct agent *a, const struct wire_isolate_order *order, struct agent_cb cb);
 struct agent_call *agent_witness(struct agent *a, const struct wire_witness_order *order, struct agent_cb cb);
+struct agent_call *agent_resolve(struct agent *a, const struct wire_resolve_order *order, struct agent_cb cb);
 struct agent_call *agent_remove_task(struct agent *a, const char *task, struct agent_cb cb);
 
 #endif

@@ -84,6 +84,21 @@ static bool is_id(const char *s, size_t n) {
 	return n >= 1 && n <= WIRE_ID_MAX && strspn(s, allowed) == n;
 }
 
+bool wire_is_name(const char *text) {
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+	if (strlen(text) > WIRE_NAME_MAX)
+		return false;
+	for (;; text++) {
+		size_t n = strspn(text, allowed);
+		if (n < 1 || n > WIRE_LABEL_MAX)
+			return false;
+		text += n;
+		if (*text != '.')
+			return *text == '\0';
+	}
+}
+
 static int decode_mac(const struct place *at, const char *text, char **ret, struct err *err) {
 	char out[MAC_TEXT_MAX];
 	struct mac mac;
@@ -116,6 +131,8 @@ static int decode_text(const struct place *at, enum wire_kind kind, const json_t
 		return decode_ip(at, text, ret, err);
 	if (kind == WIRE_ID && !is_id(text, n))
 		return refuse(at, "an ID", err);
+	if (kind == WIRE_NAME && !wire_is_name(text))
+		return refuse(at, "a name of the DNS", err);
 	if (at->strict && !is_text(text, n))
 		return refuse(at, "a line of text", err);
 	*ret = make_text(text, n);
@@ -146,14 +163,14 @@ static int decode_word(const struct place *at, const struct wire_field *f, const
 
 /* ---- lists ---- */
 
-static int check_list(const struct place *at, const json_t *j, struct err *err) {
+static int check_list(const struct place *at, const json_t *j, size_t max, struct err *err) {
 	if (!json_is_array(j))
 		return refuse(at, "a list", err);
-	return json_array_size(j) > WIRE_LIST_MAX ? refuse(at, "a shorter list", err) : 0;
+	return json_array_size(j) > max ? refuse(at, "a shorter list", err) : 0;
 }
 
 static int decode_texts(const struct place *at, enum wire_kind kind, const json_t *j, struct strs *ret, struct err *err) {
-	int r = check_list(at, j, err);
+	int r = check_list(at, j, WIRE_LIST_MAX, err);
 	if (r < 0)
 		return r;
 	ret->v = xcalloc(json_array_size(j), sizeof(*ret->v));
@@ -167,7 +184,7 @@ static int decode_texts(const struct place *at, enum wire_kind kind, const json_
 
 static int decode_numbers(const struct place *at, const struct wire_field *f, const json_t *j, struct wire_numbers *ret,
 			  struct err *err) {
-	int r = check_list(at, j, err);
+	int r = check_list(at, j, WIRE_LIST_MAX, err);
 	if (r < 0)
 		return r;
 	ret->v = xcalloc(json_array_size(j), sizeof(*ret->v));
@@ -179,8 +196,9 @@ static int decode_numbers(const struct place *at, const struct wire_field *f, co
 	return 0;
 }
 
-static int decode_list(const struct place *at, const struct wire_shape *shape, const json_t *j, void *to, struct err *err) {
-	int r = check_list(at, j, err);
+static int decode_list(const struct place *at, const struct wire_field *f, const json_t *j, void *to, struct err *err) {
+	const struct wire_shape *shape = f->shape;
+	int r = check_list(at, j, f->high > 0 ? (size_t)f->high : WIRE_LIST_MAX, err);
 	if (r < 0)
 		return r;
 	size_t n = json_array_size(j);
@@ -200,6 +218,7 @@ static int decode_present(const struct place *at, const struct wire_field *f, co
 	switch (f->kind) {
 	case WIRE_TEXT:
 	case WIRE_ID:
+	case WIRE_NAME:
 	case WIRE_MAC:
 	case WIRE_IP:
 		return decode_text(at, f->kind, j, to, err);
@@ -223,7 +242,7 @@ static int decode_present(const struct place *at, const struct wire_field *f, co
 	case WIRE_OBJECT:
 		return decode_object(at, f->shape, j, to, err);
 	case WIRE_LIST:
-		return decode_list(at, f->shape, j, to, err);
+		return decode_list(at, f, j, to, err);
 	case WIRE_INLINE:
 	case WIRE_KIND_MAX:
 		break;
@@ -316,6 +335,7 @@ static json_t *encode_field(const struct wire_field *f, const void *from) {
 	switch (f->kind) {
 	case WIRE_TEXT:
 	case WIRE_ID:
+	case WIRE_NAME:
 	case WIRE_MAC:
 	case WIRE_IP:
 		return encode_text(*(char *const *)from);
@@ -374,6 +394,7 @@ static void clear_field(const struct wire_field *f, void *what) {
 	switch (f->kind) {
 	case WIRE_TEXT:
 	case WIRE_ID:
+	case WIRE_NAME:
 	case WIRE_MAC:
 	case WIRE_IP:
 		free(*(char **)what);

@@ -18,6 +18,8 @@
 #define WIRE_LIST_MAX 100000
 #define WIRE_TEXT_MAX 4096
 #define WIRE_ID_MAX 128
+#define WIRE_NAME_MAX 253 /* of a name in the DNS */
+#define WIRE_LABEL_MAX 63
 
 struct wire_numbers {
 	int64_t *v;
@@ -27,6 +29,7 @@ struct wire_numbers {
 enum wire_kind {
 	WIRE_TEXT,  /* char *: up to WIRE_TEXT_MAX bytes without control characters (answers: made so) */
 	WIRE_ID,    /* char *: [A-Za-z0-9_-]{1,128}: no path can be built from it */
+	WIRE_NAME,  /* char *: that can be asked for in the DNS, see wire_is_name */
 	WIRE_MAC,   /* char *: written as mac_format does */
 	WIRE_IP,    /* char *: written as ip_format does */
 	WIRE_INT,   /* int64_t within low and high */
@@ -49,7 +52,7 @@ struct wire_field {
 	enum wire_kind kind;
 	size_t offset;
 	bool required;
-	int64_t low, high;              /* low == high == 0: any int64_t */
+	int64_t low, high;              /* low == high == 0: any int64_t. high of WIRE_LIST: its elements; 0: WIRE_LIST_MAX */
 	const char *const *words;       /* of WIRE_WORD: words[0] is NULL, a second NULL ends them */
 	const struct wire_shape *shape; /* of objects and lists */
 };
@@ -63,6 +66,9 @@ struct wire_shape {
 int wire_decode(const struct wire_shape *shape, const json_t *j, bool strict, void *ret, struct err *err);
 json_t *wire_encode(const struct wire_shape *shape, const void *from); /* new reference */
 void wire_clear(const struct wire_shape *shape, void *what);           /* leaves it zeroed */
+
+/* Labels of 1 to 63 letters, digits, - and _, with dots between, up to 253 bytes: containers' names and aliases may be others. */
+bool wire_is_name(const char *text);
 
 void wire_numbers_add(struct wire_numbers *list, int64_t n);
 /* Makes room for n zeroed elements of that size in a zeroed struct { T *v; size_t n; }. */

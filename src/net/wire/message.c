@@ -87,6 +87,13 @@ static const struct wire_field target_fields[] = {
 };
 static SHAPE(target, wire_target);
 
+static const struct wire_field question_fields[] = {
+	FIELD(wire_question, name, WIRE_NAME),
+	FIELD(wire_question, address, WIRE_IP),
+	END,
+};
+static SHAPE(question, wire_question);
+
 /* Orders. */
 
 static const struct wire_field wire_nothing_fields[] = {END};
@@ -143,6 +150,16 @@ static const struct wire_field wire_witness_order_fields[] = {
 	END,
 };
 SHAPE(wire_witness_order, wire_witness_order);
+
+static const struct wire_field wire_resolve_order_fields[] = {
+	INLINE(wire_resolve_order, envelope, wire_envelope_shape),
+	FIELD(wire_resolve_order, sandbox, WIRE_ID, REQUIRED),
+	FIELD(wire_resolve_order, server, WIRE_IP),
+	FIELD(wire_resolve_order, timeout_ms, WIRE_INT, REQUIRED, .low = 1, .high = TIMEOUT_MAX_MS),
+	LIST(wire_resolve_order, questions, question_shape, REQUIRED, .high = WIRE_QUESTIONS_MAX),
+	END,
+};
+SHAPE(wire_resolve_order, wire_resolve_order);
 
 static const struct wire_field wire_remove_task_order_fields[] = {
 	INLINE(wire_remove_task_order, envelope, wire_envelope_shape),
@@ -256,3 +273,18 @@ static const struct wire_field wire_reached_fields[] = {
 	END,
 };
 SHAPE(wire_reached, wire_reached);
+
+static const struct wire_field answer_fields[] = {
+	FIELD(wire_answer, addresses, WIRE_IPS, REQUIRED),
+	FIELD(wire_answer, names, WIRE_TEXTS, REQUIRED),
+	FIELD(wire_answer, error, WIRE_TEXT),
+	END,
+};
+static SHAPE(answer, wire_answer);
+
+static const struct wire_field wire_answers_fields[] = {
+	FIELD(wire_answers, heard, WIRE_BOOL, REQUIRED),
+	LIST(wire_answers, answers, answer_shape, REQUIRED, .high = WIRE_QUESTIONS_MAX),
+	END,
+};
+SHAPE(wire_answers, wire_answers);

@@ -8,6 +8,7 @@
  *   POST /v1/verify          wire_owner_states     looks, changes nothing
  *   POST /v1/isolate         wire_cuts             stale endpoints are cut off in the kernel
  *   POST /v1/witness         wire_reached          which of these addresses does the agent reach?
+ *   POST /v1/resolve         wire_answers          looks: what does the DNS answer in that container?
  *   POST /v1/remove-task     {}                    passed on to the swarm manager's control socket on that host
  *
  * Every order but witness carries the envelope. Errors are a wire_refusal with 400, 404, 409, 500, 502, 503. Strings are owned;
@@ -193,6 +194,40 @@ struct wire_reached {
 	} targets;
 };
 
+#define WIRE_QUESTIONS_MAX 64 /* of one order */
+
+/* One of the two: A and AAAA of a name, or PTR of an address. */
+struct wire_question {
+	char *name, *address;
+};
+
+struct wire_resolve_order {
+	struct wire_envelope envelope;
+	char *sandbox;
+	char *server; /* NULL: 127.0.0.11, where the engine answers in the container's namespace */
+	int64_t timeout_ms;
+	struct {
+		struct wire_question *v;
+		size_t n;
+	} questions;
+};
+
+struct wire_answer {
+	struct strs addresses; /* of a name, as ip_format writes them, each once */
+	struct strs names;     /* of an address, each once, without the last dot */
+	char *error;           /* "silent", "SERVFAIL", …; NULL: it was answered, if with nothing. Of a name one half may be so */
+};
+
+/* An engine passes on what it does not know to the host's servers and is silent until they answer, so silence alone says nothing of
+ * the engine. heard: it answered something, be it only that it does not do what it was asked for besides. */
+struct wire_answers {
+	bool heard;
+	struct {
+		struct wire_answer *v;
+		size_t n;
+	} answers;
+};
+
 struct wire_remove_task_order {
 	struct wire_envelope envelope;
 	char *task;
@@ -201,9 +236,9 @@ struct wire_remove_task_order {
 extern const struct wire_shape wire_envelope_shape, wire_refusal_shape, wire_status_shape, wire_quarantine_shape;
 extern const struct wire_shape wire_confirm_order_shape, wire_quarantine_order_shape, wire_owners_order_shape;
 extern const struct wire_shape wire_verify_order_shape, wire_isolate_order_shape;
-extern const struct wire_shape wire_witness_order_shape, wire_remove_task_order_shape;
+extern const struct wire_shape wire_witness_order_shape, wire_remove_task_order_shape, wire_resolve_order_shape;
 extern const struct wire_shape wire_owner_states_shape, wire_verified_shape; /* the latter with what verify adds */
-extern const struct wire_shape wire_cuts_shape, wire_reached_shape;
+extern const struct wire_shape wire_cuts_shape, wire_reached_shape, wire_answers_shape;
 extern const struct wire_shape wire_nothing_shape; /* {}: of no struct */
 
 const char *wire_address_name(enum wire_address address); /* NULL for NONE */
