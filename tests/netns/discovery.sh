@@ -120,13 +120,13 @@ consul_answers() {
 	consul_tool catalog nodes | grep -q '^consul '
 }
 
-# Clients of its DNS have no token.
+# What heird's manual says that its token needs; clients of its DNS have none.
 consul_prepare() {
 	[ "$disco_acl" = yes ] || return 0
 	consul_tool acl policy create -name heir -rules \
-		'node_prefix "" { policy = "write" }
-		service_prefix "" { policy = "write" }
-		agent_prefix "" { policy = "read" }'
+		'node "heir-lab" { policy = "write" }
+		node_prefix "" { policy = "read" }
+		service_prefix "" { policy = "write" }'
 	consul_tool acl policy create -name look -rules \
 		'node_prefix "" { policy = "read" }
 		service_prefix "" { policy = "read" }'
