@@ -30,7 +30,9 @@ PROGRAMS = $(B)/heird $(B)/heir $(B)/heir-agent
 
 UNIT := $(patsubst tests/unit/test_%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 SIM_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
-NETNS_SHARED := $(filter-out tests/netns/test_%.c tests/netns/lossy.c,$(wildcard tests/netns/*.c))
+# Programs of the laboratory's, which need nothing of ours.
+NETNS_ALONE = lossy rubbish
+NETNS_SHARED := $(filter-out tests/netns/test_%.c $(NETNS_ALONE:%=tests/netns/%.c),$(wildcard tests/netns/*.c))
 NETNS := $(patsubst tests/netns/test_%.c,$(B)/tests/netns/%,$(wildcard tests/netns/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out tests/bench/fleet.c,$(wildcard tests/bench/*.c)))
@@ -103,12 +105,11 @@ MUTANT_SEEDS ?= 3000
 mutants:
 	$(Q)$(MAKE) B=$(B)/mutants EXTRA_CFLAGS=-DHEIR_MUTANTS $(B)/mutants/tests/sim/sim
 	$(Q)$(B)/mutants/tests/sim/sim --mutants --seeds $(MUTANT_SEEDS)
-# A program of the laboratory's, which needs nothing of ours.
-$(B)/tests/netns/lossy: $(B)/obj/tests/netns/lossy.o
+$(NETNS_ALONE:%=$(B)/tests/netns/%): $(B)/tests/netns/%: $(B)/obj/tests/netns/%.o
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
-netns-tests: $(NETNS) $(TEST_HEIRD) $(B)/tests/netns/lossy
+netns-tests: $(NETNS) $(TEST_HEIRD) $(NETNS_ALONE:%=$(B)/tests/netns/%)
 
 # The protocol's model, searched through by spin: docs/protocol.md. MODEL=--all searches further.
 model:

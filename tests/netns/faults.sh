@@ -103,11 +103,28 @@ lossy_rules() {
 	done
 }
 
+# lossy_reads NETNS QUEUE
 lossy_reads() {
-	nsenter --net="/run/netns/heir-$lab-$1" \
+	nsenter --net="/run/netns/$1" \
 		cat /proc/net/netfilter/nfnetlink_queue |
-		awk -v queue=$lossy_queue '$1 == queue { found = 1 }
+		awk -v queue="$2" '$1 == queue { found = 1 }
 			END { exit !found }'
+}
+
+# lossy_run GROUP NETNS FOLDER QUEUE LOSS DELAY JITTER SEED: a copy in the folder,
+# until the queue is read.
+lossy_run() {
+	group=$1 netns=$2 folder=$3
+	shift 3
+	program=$root/build/tests/netns/lossy
+	[ -x "$program" ] || die "$program is missing: make netns-tests builds it"
+	cp "$program" "$folder/lossy"
+	(
+		cd /
+		in_group "$group" nsenter --net="/run/netns/$netns" -- \
+			setsid "$folder/lossy" "$@"
+	) </dev/null >>"$folder/lossy.log" 2>&1 9>&- &
+	wait_for 30 "lossy, see $folder/lossy.log" lossy_reads "$netns" "$1"
 }
 
 # number TEXT UNIT: without its unit.
@@ -140,17 +157,8 @@ lab_lossy() {
 	parse_lossy "$@"
 	host_init "$host" >/dev/null || die "$host is off"
 	lossy_end "$host"
-	program=$root/build/tests/netns/lossy
-	[ -x "$program" ] || die "$program is missing: make netns-tests builds it"
-	cp "$program" "$state/$host/lossy"
-	(
-		cd /
-		in_group "heir-$lab/lossy-$host" \
-			nsenter --net="/run/netns/heir-$lab-$host" -- \
-			setsid "$state/$host/lossy" \
-			$lossy_queue "$loss" "$delay" "$jitter" "$seed"
-	) </dev/null >>"$state/$host/lossy.log" 2>&1 9>&- &
-	wait_for 30 "lossy, see $state/$host/lossy.log" lossy_reads "$host"
+	lossy_run "heir-$lab/lossy-$host" "heir-$lab-$host" "$state/$host" \
+		$lossy_queue "$loss" "$delay" "$jitter" "$seed"
 	lossy_rules "$host" -A
 }
 

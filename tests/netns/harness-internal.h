@@ -23,6 +23,7 @@ void cut_forget(void);
 
 /* heird.c */
 bool heird_runs(void);
+bool heird_publishes(void); /* it was started with a section discovery */
 char *api_url(void);
 
 /* promise.c */

@@ -103,6 +103,7 @@ double time_of_cut(void);
 
 struct heird_options {
 	const char *more;      /* lines added to the configuration; NULL */
+	const char *discovery; /* that section, see disco_configuration (disco.h); NULL: none */
 	const char *crash_at;  /* HEIR_CRASH_AT, of a test build; NULL */
 	const char *stop_at;   /* HEIR_STOP_AT, of a test build; NULL */
 	const char *state;     /* the path of the state file; NULL: the usual one */

@@ -17,8 +17,10 @@
 #define CRASHED 137
 
 static pid_t heird_pid; /* 0: none */
+static bool publishes;
 
 bool heird_runs(void) { return heird_pid != 0; }
+bool heird_publishes(void) { return publishes; }
 
 char *api_url(void) { return xasprintf("unix:///run/heir-lab/%s/heir.sock", lab_name()); }
 
@@ -56,6 +58,8 @@ static void write_configuration(const struct heird_options *o) {
 		fprintf(f, "swarm: {control: \"unix://%s\"}\n", control);
 	if (o->more)
 		fputs(o->more, f);
+	if (o->discovery)
+		fputs(o->discovery, f);
 	if (fclose(f) != 0)
 		failed("%s: %s", path, strerror(errno));
 }
@@ -101,6 +105,7 @@ static bool heird_answers(void) {
 
 static void begin(const struct heird_options *o) {
 	assert_int_equal(heird_pid, 0);
+	publishes = o->discovery != NULL;
 	write_configuration(o);
 	fflush(NULL);
 	heird_pid = fork();

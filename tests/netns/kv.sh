@@ -49,7 +49,8 @@ probe_stays() {
 # before another restart.
 store_lab_reset() {
 	remove_remains
-	rm -rf "${dir:?}"/store "${state:?}"/h*/data "$state"/h*/agent.json
+	rm -rf "${dir:?}"/store "${disco:?}" "${state:?}"/h*/data "$state"/h*/agent.json \
+		"$state"/h*/consul
 	lab_build
 	stage reset
 }
