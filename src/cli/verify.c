@@ -73,6 +73,10 @@ void cli_render_verify(const struct cli *cli, const json_t *answer) {
 	json_array_foreach (json_at(answer, "addresses"), i, a)
 		render_rows(cli, a);
 	render_unproven(cli, json_at(answer, "unproven"));
+	if (json_array_size(json_at(answer, "discovery")) == 0)
+		return;
+	fprintf(cli->out, "In service discovery:\n");
+	cli_render_discovery(cli, json_at(answer, "discovery"));
 }
 
 static int on_option(void *user, int key, const char *arg) {

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/discovery.h"
 #include "daemon/drill.h"
 #include "daemon/verify.h"
 #include "daemon/view.h"
@@ -225,6 +226,9 @@ static const struct http_route routes[] = {
 	{HTTP_METHOD_GET, "/v1/log", get_log},
 	{HTTP_METHOD_GET, "/v1/explain/{name}", get_explain},
 	{HTTP_METHOD_GET, "/v1/drill/{name}", get_drill},
+	{HTTP_METHOD_GET, "/v1/discovery", discovery_get_entries},
+	{HTTP_METHOD_GET, "/v1/discovery/systems", discovery_get_systems},
+	{HTTP_METHOD_POST, "/v1/discovery/sync", discovery_post_sync},
 	{HTTP_METHOD_POST, "/v1/go", operator_go},
 };
 

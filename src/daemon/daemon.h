@@ -23,6 +23,7 @@
 
 struct daemon;
 struct observer;
+struct daemon_discovery;
 
 /* Nodes of one value of the label that `brake.zone` names. */
 struct zone {
@@ -86,8 +87,9 @@ struct daemon {
 	struct sighting *sightings;         /* agents being asked whom they reach; agents.c */
 	struct storm storm;
 	struct zone *zones;
-	struct run *runs;   /* effects under way; runner.c */
-	struct tail *tails; /* followers of the log; api.c */
+	struct daemon_discovery *discovery; /* discovery.h; NULL: none is configured */
+	struct run *runs;                   /* effects under way; runner.c */
+	struct tail *tails;                 /* followers of the log; api.c */
 	struct mono started;
 	bool held_up;       /* was logged as such */
 	bool state_refused; /* why it does not start */
@@ -99,6 +101,9 @@ bool daemon_node_answers(const struct daemon *d, const struct daemon_node *n);
 
 /* main.c */
 bool daemon_is_held_up(const struct daemon *d); /* this host kept the loop from its heartbeats within the last minute */
+
+/* machine.c */
+struct resched *machine_new(const struct config *c);
 
 /* brakes.c: the storm brake, and one for each zone. */
 struct detector_settings brakes_beat(const struct config *c);

@@ -1,8 +1,10 @@
 /* heird: the manager. This file starts and stops everything; what happens in between is daemon.h's map. */
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/discovery.h"
 #include "daemon/url.h"
 #include "store/sqlite.h"
 
@@ -177,6 +179,15 @@ static void remember_node(void *ctx, const char *node, const char *json_text, vo
 
 /* ---- start ---- */
 
+/* Where ports that its containers publish are reached; NULL: at its underlay address. */
+static const char *published_at(const struct config_engine *config, const char *host) {
+	struct ip ip;
+
+	if (config->address)
+		return config->address;
+	return host && ip_parse(host, &ip, NULL) == 0 && !url_host_is_ours(host) ? host : NULL;
+}
+
 static int add_node(struct daemon *d, struct daemon_node *n, const struct config_engine *config, struct err *err) {
 	const struct http_tls tls = {.ca = config->tls_ca, .cert = config->tls_cert, .key = config->tls_key};
 	char host[256];
@@ -190,47 +201,11 @@ static int add_node(struct daemon *d, struct daemon_node *n, const struct config
 	bool tcp = url_host_port(config->url, host, sizeof(host), &port);
 	n->remote = config->local == CONFIG_LOCAL_UNKNOWN ? tcp && !url_host_is_ours(host) : config->local == CONFIG_LOCAL_NO;
 	resched_add_node(d->machine, config->name, n->remote);
+	resched_node_address(d->machine, config->name, published_at(config, tcp ? host : NULL));
 	n->probe = prober_add(d->prober, n->engine, tcp ? host : NULL, tcp ? port : 0, n);
 	brakes_add_node(n);
 	observe_begin(n);
 	return agents_add(n, err);
-}
-
-static void make_id(void *ctx, char text[ID_TEXT_MAX]) {
-	(void)ctx;
-	id_random(text);
-}
-
-static struct resched *make_machine(const struct config *c) {
-	static const enum evidence fences[] = {
-		[CONFIG_FENCE_AUTO] = EVIDENCE_NONE,
-		[CONFIG_FENCE_PRESUMED] = EVIDENCE_PRESUMED,
-		[CONFIG_FENCE_QUARANTINED] = EVIDENCE_QUARANTINED,
-		[CONFIG_FENCE_STOPPED] = EVIDENCE_STOPPED,
-	};
-	static const enum strategy strategies[] = {
-		[CONFIG_STRATEGY_SPREAD] = STRATEGY_SPREAD,
-		[CONFIG_STRATEGY_BINPACK] = STRATEGY_BINPACK,
-		[CONFIG_STRATEGY_RANDOM] = STRATEGY_RANDOM,
-	};
-	const struct resched_settings settings = {
-		.cluster = c->cluster,
-		.fence = fences[c->takeover.fence],
-		.engine_only_move = c->takeover.engine_only == CONFIG_ENGINE_ONLY_MOVE,
-		.strategy = strategies[c->placement.strategy],
-		.parallel = (unsigned)c->takeover.parallel,
-		.per_target = (unsigned)c->takeover.per_target,
-		.per_minute = (unsigned)c->takeover.per_minute,
-		.attempts = (unsigned)c->takeover.attempts,
-		.delay = c->takeover.delay,
-		.backoff_initial = c->takeover.backoff_initial,
-		.backoff_cap = c->takeover.backoff_cap,
-		.keep_oldest = c->on_return.keep == CONFIG_KEEP_OLDEST,
-		.stale_keep = c->on_return.stale == CONFIG_STALE_KEEP,
-		.seed = (uint64_t)mono_now().ns,
-		.make_id = make_id,
-	};
-	return resched_new(&settings);
 }
 
 static int start_prober(struct daemon *d, struct err *err) {
@@ -257,7 +232,7 @@ static int start(struct daemon *d, struct err *err) {
 		r = http_client_new(d->loop, &d->http, err);
 	if (r < 0)
 		return r;
-	d->machine = make_machine(c);
+	d->machine = machine_new(c);
 	turn_init(d);
 	uv_timer_init(d->loop, &d->brake_timer);
 	d->brake_timer.data = d;
@@ -284,11 +259,14 @@ static int start(struct daemon *d, struct err *err) {
 		d->state_refused = r < 0;
 	}
 	if (r == 0)
+		r = discovery_start(d, err);
+	if (r == 0)
 		r = api_start(d, err);
 	if (r < 0)
 		return r;
 	d->started = mono_now();
 	agents_begin(d);
+	discovery_begin(d);
 	brakes_update(d);
 	/* A witness comes and goes without any verdict changing. */
 	uint64_t interval = (uint64_t)span_to_ms(c->heartbeat.interval);
@@ -303,6 +281,7 @@ static void stop(struct daemon *d) {
 	api_close(d);
 	prober_free(d->prober);
 	runner_close(d); /* before the engines whose calls it holds */
+	discovery_close(d);
 	agents_close(d);
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		struct daemon_node *n = &d->nodes[i];

@@ -7,6 +7,7 @@
 #include "daemon/answers.h"
 #include "daemon/crash.h"
 #include "daemon/create.h"
+#include "daemon/discovery.h"
 #include "daemon/translate.h"
 #include "engine/copy.h"
 
@@ -366,6 +367,12 @@ static void do_stop(struct run *r) {
 	engine_stop_container(r->node->engine, r->effect->container, seconds, callback(r, one_call_done));
 }
 
+/* The order is given; what comes of it is told by resched_published. */
+static void do_publish(struct run *r) {
+	discovery_order(r->daemon, r->effect);
+	runner_finish(r, &(struct effect_result){.outcome = EFFECT_OK});
+}
+
 static const struct {
 	void (*perform)(struct run *r);
 	bool on_node;
@@ -383,6 +390,7 @@ static const struct {
 	[EFFECT_RELEASE] = {overlay_perform, false},
 	[EFFECT_HOLDERS] = {overlay_perform, false},
 	[EFFECT_RESTORE] = {overlay_perform, false},
+	[EFFECT_PUBLISH] = {do_publish, false},
 	[EFFECT_QUARANTINE] = {runner_quarantine, true},
 	[EFFECT_REPAIR] = {runner_repair, true},
 	[EFFECT_PROVE] = {runner_prove, true},

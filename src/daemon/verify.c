@@ -5,6 +5,7 @@
 #include "daemon/verify.h"
 
 #include "base/alloc.h"
+#include "daemon/discovery.h"
 
 #include <string.h>
 #include <utlist.h>
@@ -294,10 +295,12 @@ static void verification_free(struct verification *v) {
 
 static void finish(struct verification *v) {
 	json_t *j CLEANUP_JSON = json_object();
+	bool undiscovered = false;
 
 	json_object_set(j, "addresses", v->addresses);
 	json_object_set(j, "unproven", v->unproven);
-	json_object_set_new(j, "differ", json_boolean(v->differ));
+	json_object_set_new(j, "discovery", discovery_view_entries(v->daemon, true, &undiscovered));
+	json_object_set_new(j, "differ", json_boolean(v->differ || undiscovered));
 	http_call_answer_json(v->call, 200, j);
 	verification_free(v);
 }
@@ -309,6 +312,16 @@ static void all_answered(struct verification *v) {
 		finish(v);
 }
 
+/* What stands in service discovery is known now. */
+static void compared(void *user) {
+	struct verification *v = user;
+
+	for (const struct workload *w = resched_workloads(v->daemon->machine); w; w = w->hh.next)
+		if (is_subject(resched_world(v->daemon->machine), w))
+			add_workload(v, w);
+	ask(v);
+}
+
 void verify_begin(struct daemon *d, struct http_call *call, bool do_repair) {
 	struct verification *v = xnew(struct verification);
 
@@ -318,10 +331,7 @@ void verify_begin(struct daemon *d, struct http_call *call, bool do_repair) {
 	v->addresses = json_array();
 	v->unproven = json_object();
 	DL_APPEND(d->verifications, v);
-	for (const struct workload *w = resched_workloads(d->machine); w; w = w->hh.next)
-		if (is_subject(resched_world(d->machine), w))
-			add_workload(v, w);
-	ask(v);
+	(void)discovery_sync(d, NULL, compared, v); /* of all there are: it cannot be that there is no such system */
 }
 
 void verify_close(struct daemon *d) {

@@ -23,17 +23,19 @@ struct publication {
 	uint64_t told;
 	bool told_once;
 	uint64_t ordering, pending; /* the stamp under way, and its effect; 0: none */
+
 	struct mono not_before;
 	uint64_t reported;
 	bool published, awaited;
 	char *detail;
-	bool wanting; /* still, in this turn */
-	UT_hash_handle hh;
+	bool wanting;                 /* still, in this turn */
+	UT_hash_handle hh, by_effect; /* the latter: of those under way */
 };
 
 /* What is wanted of one subject; all of it borrowed from the world. */
 struct wanted {
 	const char *subject;
+	unsigned generation; /* the highest that is known of it */
 	struct service_entry entries[SERVICES_MAX];
 	size_t n;
 	bool names;
@@ -50,6 +52,7 @@ static void publication_free(struct publication *p) {
 void publish_clear(struct resched *r) {
 	struct publication *p, *next;
 
+	HASH_CLEAR(by_effect, r->publishing);
 	HASH_ITER (hh, r->publications, p, next) {
 		HASH_DEL(r->publications, p);
 		publication_free(p);
@@ -240,6 +243,7 @@ static void want_workload(const struct resched *r, const struct workload *w, str
 	const struct world_container *served = world_container(&r->world, w->served.node, w->served.container);
 
 	ret->subject = w->id;
+	ret->generation = w->last_generation;
 	if (!subject || !n || !has_address(r, w) || is_ill(r, served))
 		return;
 	const struct takeover *t = takeover_open(r, w);
@@ -301,6 +305,7 @@ static void order(struct resched *r, struct publication *p, const struct wanted 
 	struct effect *e = effect_new(r, EFFECT_PUBLISH, span_sec(5));
 
 	e->workload = xstrdup(p->subject);
+	e->generation = w->generation;
 	e->stamp = p->wanted;
 	e->entries = xnew_n(struct service_entry, w->n);
 	for (size_t i = 0; i < w->n; i++)
@@ -310,6 +315,7 @@ static void order(struct resched *r, struct publication *p, const struct wanted 
 	e->container = xstrdup_null(w->container);
 	p->ordering = p->wanted;
 	p->pending = e->id;
+	HASH_ADD(by_effect, r->publishing, pending, sizeof(p->pending), p);
 	effect_emit(r, e);
 }
 
@@ -330,6 +336,7 @@ static bool is_told(const struct publication *p) { return p->told_once && p->tol
 static void order_if_due(struct resched *r, struct publication *p, const struct wanted *w) {
 	if (p->pending || is_told(p))
 		return;
+	r->publish_due = true;
 	if (mono_reached(p->not_before, r->now))
 		order(r, p, w);
 	else
@@ -350,7 +357,7 @@ static struct publication *bring_up_to_date(struct resched *r, const struct want
 }
 
 static void drop_unwanted(struct resched *r) {
-	static const struct wanted nothing;
+	static const struct wanted nothing; /* of a workload that is not known any more: nobody writes for it but we */
 	struct publication *p, *next;
 
 	HASH_ITER (hh, r->publications, p, next) {
@@ -374,6 +381,7 @@ static void want_loners(struct resched *r) {
 		struct wanted w = {0};
 		if (!ledger_identify(r, c, &subject)) {
 			w.subject = subject;
+			w.generation = 1;
 			want_container(r, c, &w);
 			(void)bring_up_to_date(r, &w); /* nobody waits for it */
 		}
@@ -381,9 +389,20 @@ static void want_loners(struct resched *r) {
 	}
 }
 
+/* Nothing of what decides it can have changed. */
+static bool is_quiet(const struct resched *r) {
+	if (r->world_changed || r->publish_due)
+		return false;
+	for (const struct workload *w = r->workloads; w; w = w->hh.next)
+		if (takeover_open(r, w))
+			return false;
+	return true;
+}
+
 void publish_turn(struct resched *r) {
-	if (!r->settings.discovery.any)
+	if (!r->settings.discovery.any || is_quiet(r))
 		return;
+	r->publish_due = false;
 	want_loners(r);
 	for (const struct workload *w = r->workloads; w; w = w->hh.next) {
 		struct wanted wanted = {0};
@@ -396,12 +415,12 @@ void publish_turn(struct resched *r) {
 /* ---- what comes back ---- */
 
 bool publish_result(struct resched *r, uint64_t effect, const struct effect_result *result) {
-	struct publication *p = r->publications;
+	struct publication *p = NULL;
 
-	while (p && p->pending != effect)
-		p = p->hh.next;
+	HASH_FIND(by_effect, r->publishing, &effect, sizeof(effect), p);
 	if (!p)
 		return false;
+	HASH_DELETE(by_effect, r->publishing, p);
 	p->pending = 0;
 	if (result->outcome == EFFECT_OK) {
 		p->told = p->ordering;
@@ -413,29 +432,38 @@ bool publish_result(struct resched *r, uint64_t effect, const struct effect_resu
 }
 
 /* A takeover that ended unpublished is published after all. */
-static void published_late(struct resched *r, const char *subject) {
-	struct workload *w = workload_find(r, subject);
-	struct takeover *t = w ? w->newest : NULL;
+static bool published_late(struct resched *r, struct workload *w) {
+	struct takeover *t = w->newest;
 
 	if (!t || t->state != TAKEOVER_DONE || t->published != PUBLISHED_NO || t->generation != w->served.generation)
-		return;
+		return false;
 	t->published = PUBLISHED_YES;
 	t->dirty = true;
 	log_nets(r, t, "publish", "ok", "service discovery names the new owner now");
+	return true;
 }
 
-void resched_published(struct resched *r, const char *workload, const struct publication_report *report) {
+/* Its takeover waits for it, or has given up waiting. */
+static bool is_news(struct resched *r, const struct publication *p) {
+	struct workload *w = workload_find(r, p->subject);
+	const struct takeover *t = w ? takeover_open(r, w) : NULL;
+
+	if (t)
+		return t->row == ROW_WITHDRAW || t->row == ROW_PUBLISH;
+	return w && p->published && p->reported == p->wanted && published_late(r, w);
+}
+
+bool resched_published(struct resched *r, const char *workload, const struct publication_report *report) {
 	struct publication *p = publication(r, workload, false);
 
 	if (!p || (p->told_once && report->stamp != p->told && report->stamp != p->ordering))
-		return; /* of what is not wanted any more */
+		return false; /* of what is not wanted any more */
 	p->reported = report->stamp;
 	p->published = report->published;
 	p->awaited = report->awaited;
 	xstr_replace(&p->detail, report->detail);
-	if (p->published && p->reported == p->wanted)
-		published_late(r, workload);
-	r->world_changed = true;
+	r->publish_due |= p->published && p->wanted == NOTHING_WANTED; /* it can be forgotten */
+	return is_news(r, p);
 }
 
 /* ---- rows of a takeover ---- */
@@ -462,14 +490,13 @@ static enum answer await(struct resched *r, struct takeover *t, const char **ret
 	struct wanted w = {0};
 
 	want_workload(r, walk_workload(r, t), &w);
+	(void)publication(r, w.subject, true); /* that nothing is wanted has to be said, too */
 	const struct publication *p = bring_up_to_date(r, &w);
 	struct mono until = mono_add(t->row_began, r->settings.discovery.patience);
-	bool known = p && is_told(p) && p->reported == p->told && !w.incomplete;
-	*ret_detail = w.incomplete     ? "the new owner's published port is not known yet"
-		      : p && p->detail ? p->detail
-				       : "no answer yet";
+	bool known = is_told(p) && p->reported == p->told && !w.incomplete;
+	*ret_detail = w.incomplete ? "the new owner's published port is not known yet" : p->detail ? p->detail : "no answer yet";
 
-	if ((!p && !w.incomplete) || (known && p->published))
+	if (known && p->published)
 		return ANSWER_YES;
 	if ((known && !p->awaited) || mono_reached(until, r->now))
 		return ANSWER_NO;

@@ -15,13 +15,14 @@ struct resched {
 	uint64_t next_effect;
 	bool brake, store_ok;
 	char *brake_reason, *store_reason;
-	bool world_changed;        /* since the last turn: waiting takeovers plan again */
-	struct agent_asked *asked; /* agents' effects under way that are not a takeover's; agents.c */
-	struct strs lost;          /* underlay addresses that are quarantined */
-	bool vteps_changed;        /* so that an agent may have to drop others */
-	bool workload_lost;        /* one was forgotten: agents may keep its addresses */
-	struct publication *publications;
-	struct recent *recent; /* targets that were found within the last minute; limits.c */
+	bool world_changed;                            /* since the last turn: waiting takeovers plan again */
+	struct agent_asked *asked;                     /* agents' effects under way that are not a takeover's; agents.c */
+	struct strs lost;                              /* underlay addresses that are quarantined */
+	bool vteps_changed;                            /* so that an agent may have to drop others */
+	bool workload_lost;                            /* one was forgotten: agents may keep its addresses */
+	struct publication *publications, *publishing; /* by workload; by the effect under way */
+	bool publish_due;                              /* one waits for its time, or can be forgotten */
+	struct recent *recent;                         /* targets that were found within the last minute; limits.c */
 	bool recent_restored;
 	struct mono now;   /* of the turn or result under way */
 	struct mono began; /* of the first turn; 0: there was none */

@@ -94,14 +94,15 @@ void resched_store(struct resched *r, bool ok, const char *reason);
 void resched_result(struct resched *r, struct mono now, uint64_t effect, const struct effect_result *result);
 /* Where its published ports are reached; NULL is fine. */
 void resched_node_address(struct resched *r, const char *node, const char *address);
-/* What became of an EFFECT_PUBLISH that was performed, as often as it changes. */
+/* What became of an EFFECT_PUBLISH that was performed, as often as it changes. True: somebody waits for it, and a turn is needed.
+ */
 struct publication_report {
 	uint64_t stamp;
 	bool published;     /* every system says so */
 	bool awaited;       /* one that is required does not, and its deadline has not passed */
 	const char *detail; /* what is missing, in words; NULL */
 };
-void resched_published(struct resched *r, const char *workload, const struct publication_report *report);
+bool resched_published(struct resched *r, const char *workload, const struct publication_report *report);
 /* An entry of that workload and node, of which nothing was ordered in this run, may be taken out of service discovery: it is known
  * that nothing of the kind is wanted. False: not, or not yet known. */
 bool resched_may_withdraw(const struct resched *r, const char *workload, const char *node);

@@ -496,6 +496,7 @@ static void compared(void *user, int result, struct discovery_found *found, size
 	if (result < 0) {
 		system_fails(p, err);
 		p->compare_again = true;
+		p->handler.compared(p->handler.ctx, p);
 		after(p);
 		return;
 	}
@@ -517,6 +518,7 @@ static void compared(void *user, int result, struct discovery_found *found, size
 	HASH_ITER (hh, p->slots, s, next)
 		if (!(s->place == WAITING && s->tries > 0))
 			consider(s);
+	p->handler.compared(p->handler.ctx, p);
 	after(p);
 }
 

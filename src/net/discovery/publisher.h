@@ -48,6 +48,7 @@ struct publisher_handler {
 	/* What was found of one entry that people should know: a foreign value, a later manager, a warning. Once until it changes.
 	 */
 	void (*notice)(void *ctx, const struct publisher *p, const char *key, const char *text);
+	void (*compared)(void *ctx, const struct publisher *p); /* a comparison is over, or could not be made */
 	void *ctx;
 };
 

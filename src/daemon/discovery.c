@@ -1,0 +1,362 @@
+/* See discovery.h. */
+#include "daemon/discovery.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "net/discovery/consul.h"
+#include "net/discovery/dns.h"
+#include "net/discovery/skydns.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+/* One more second than the systems have: their own deadlines are what counts. */
+#define PATIENCE_MORE_SEC 1
+
+/* What was ordered last of one workload. */
+struct ordered {
+	char *workload;
+	uint64_t stamp;
+	bool nothing;
+	struct publication_report told; /* without its detail */
+	bool told_once;
+	UT_hash_handle hh;
+};
+
+/* Somebody who waits for a comparison. */
+struct waiter {
+	discovery_synced_fn *done;
+	void *user;
+	struct strs open; /* names of systems */
+	struct waiter *prev, *next;
+};
+
+struct system {
+	struct publisher *publisher;
+	struct daemon *daemon;
+};
+
+struct daemon_discovery {
+	struct system systems[16];
+	size_t n;
+	bool any_required;
+	struct ordered *ordered;
+	struct waiter *waiters;
+};
+
+const struct publisher *discovery_system(const struct daemon *d, size_t i) {
+	return d->discovery && i < d->discovery->n ? d->discovery->systems[i].publisher : NULL;
+}
+
+/* ---- what comes back ---- */
+
+static void ordered_free(struct daemon_discovery *x, struct ordered *o) {
+	HASH_DEL(x->ordered, o);
+	free(o->workload);
+	free(o);
+}
+
+/* Systems that are not required are followed, and not waited for; where none is, all of them tell. */
+static struct publication_report sum_up(const struct daemon_discovery *x, const struct ordered *o) {
+	struct publication_report r = {.stamp = o->stamp, .published = true};
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct publisher *p = x->systems[i].publisher;
+		struct publisher_progress one;
+		if (x->any_required && !publisher_is_required(p))
+			continue;
+		publisher_progress(p, o->workload, &one);
+		r.published &= one.published;
+		r.awaited |= one.awaited;
+		if (!one.published && !r.detail)
+			r.detail = one.detail ? one.detail : publisher_name(p);
+	}
+	return r;
+}
+
+static void progress(void *ctx, const char *workload) {
+	struct daemon *d = ctx;
+	struct ordered *o = NULL;
+
+	HASH_FIND_STR(d->discovery->ordered, workload, o);
+	if (!o)
+		return;
+	const struct publication_report r = sum_up(d->discovery, o);
+	bool same = o->told_once && o->told.stamp == r.stamp && o->told.published == r.published && o->told.awaited == r.awaited;
+	if (same && r.published)
+		return;
+	o->told = r;
+	o->told.detail = NULL;
+	o->told_once = true;
+	if (resched_published(d->machine, workload, &r))
+		turn_wake(d);
+	if (o->nothing && r.published)
+		ordered_free(d->discovery, o);
+}
+
+static bool may_withdraw(void *ctx, const char *workload, const char *node) {
+	return resched_may_withdraw(((struct daemon *)ctx)->machine, workload, node);
+}
+
+static void trouble(void *ctx, const struct publisher *p, const struct err *err) {
+	(void)ctx;
+	if (err)
+		log_warning("discovery", LOG_STR("system", publisher_name(p)), LOG_STR("error", err->msg),
+			    LOG_STR("next", "it is tried again, and made true when it answers"));
+	else
+		log_info("discovery", LOG_STR("system", publisher_name(p)), LOG_STR("state", "works"));
+}
+
+static void notice(void *ctx, const struct publisher *p, const char *key, const char *text) {
+	(void)ctx;
+	log_warning("discovery", LOG_STR("system", publisher_name(p)), LOG_STR("key", *key ? key : NULL), LOG_STR("notice", text));
+}
+
+/* ---- comparisons ---- */
+
+static void waiter_over(struct daemon_discovery *x, struct waiter *w) {
+	DL_DELETE(x->waiters, w);
+	w->done(w->user);
+	strs_clear(&w->open);
+	free(w);
+}
+
+static void compared(void *ctx, const struct publisher *p) {
+	struct daemon *d = ctx;
+	struct waiter *w, *next;
+
+	DL_FOREACH_SAFE (d->discovery->waiters, w, next) {
+		strs_remove(&w->open, publisher_name(p));
+		if (w->open.n == 0)
+			waiter_over(d->discovery, w);
+	}
+}
+
+bool discovery_sync(struct daemon *d, const char *name, discovery_synced_fn *done, void *user) {
+	struct waiter *w = xnew(struct waiter);
+	size_t n = d->discovery ? d->discovery->n : 0;
+
+	w->done = done;
+	w->user = user;
+	for (size_t i = 0; i < n; i++)
+		if (!name || strcmp(publisher_name(d->discovery->systems[i].publisher), name) == 0)
+			strs_add(&w->open, publisher_name(d->discovery->systems[i].publisher));
+	if (w->open.n == 0) {
+		free(w);
+		if (!name)
+			done(user);
+		return !name;
+	}
+	DL_APPEND(d->discovery->waiters, w);
+	for (size_t i = 0; i < n; i++)
+		if (strs_has(&w->open, publisher_name(d->discovery->systems[i].publisher)))
+			publisher_sync(d->discovery->systems[i].publisher);
+	return true;
+}
+
+/* ---- orders ---- */
+
+static void take_entry(const struct effect *e, const struct service_entry *s, struct discovery_entry *ret) {
+	char key[DISCOVERY_KEY_MAX];
+
+	*ret = (struct discovery_entry){
+		.key = xstrdup(discovery_key(e->workload, s->number, key)),
+		.workload = xstrdup(e->workload),
+		.generation = s->generation,
+		.service = xstrdup(s->service),
+		.address = xstrdup_null(s->address),
+		.address6 = xstrdup_null(s->address6),
+		.port = s->port,
+		.node = xstrdup(s->node),
+		.container = xstrdup(s->container),
+		.host = s->host,
+	};
+	strs_copy(&ret->tags, &s->tags);
+	strs_copy(&ret->meta, &s->meta);
+}
+
+static struct ordered *ordered_get(struct daemon_discovery *x, const char *workload) {
+	struct ordered *o = NULL;
+
+	HASH_FIND_STR(x->ordered, workload, o);
+	if (o)
+		return o;
+	o = xnew(struct ordered);
+	o->workload = xstrdup(workload);
+	HASH_ADD_KEYPTR(hh, x->ordered, o->workload, strlen(o->workload), o);
+	return o;
+}
+
+void discovery_order(struct daemon *d, const struct effect *e) {
+	struct daemon_discovery *x = d->discovery;
+	struct discovery_entry *entries = xnew_n(struct discovery_entry, e->n_entries), names = {0};
+	struct publisher_order order = {
+		.workload = e->workload, .generation = e->generation, .stamp = e->stamp, .entries = entries};
+
+	for (size_t i = 0; i < e->n_entries; i++)
+		take_entry(e, &e->entries[i], &entries[order.n++]);
+	struct publisher_order asked = {.workload = e->workload, .generation = e->generation, .stamp = e->stamp, .entries = &names};
+	asked.n = discovery_names_entry(d, e, &names);
+	struct ordered *o = ordered_get(x, e->workload);
+	o->stamp = e->stamp;
+	o->nothing = order.n == 0 && asked.n == 0;
+	o->told_once = false;
+	for (size_t i = 0; i < x->n; i++) {
+		struct publisher *p = x->systems[i].publisher;
+		publisher_order(p, strcmp(publisher_kind(p), "docker") == 0 ? &asked : &order);
+	}
+	for (size_t i = 0; i < order.n; i++)
+		discovery_entry_clear(&entries[i]);
+	discovery_entry_clear(&names);
+	free(entries);
+}
+
+/* ---- the systems ---- */
+
+static int make_consul(const struct discovery_env *env, const struct config_discovery *c, struct discovery **ret, struct err *err) {
+	struct consul_agent *agents = xnew_n(struct consul_agent, c->n_agents);
+	struct consul_options options = {
+		.urls = c->urls,
+		.token_file = c->token_file,
+		.datacenter = c->datacenter,
+		.consul_namespace = c->consul_namespace,
+		.node = c->node,
+		.node_address = c->node_address,
+		.tls = {.ca = c->tls_ca, .cert = c->tls_cert, .key = c->tls_key},
+		.agents = agents,
+		.n_agents = c->n_agents,
+		.ttl = c->check_ttl,
+	};
+
+	for (size_t i = 0; i < c->n_agents; i++)
+		agents[i] = (struct consul_agent){.node = c->agents[i].key, .url = c->agents[i].value};
+	int r = consul_new(env, &options, ret, err);
+	free(agents);
+	return r;
+}
+
+static int make_skydns(const struct discovery_env *env, const struct config_discovery *c, struct discovery **ret, struct err *err) {
+	const struct skydns_options options = {
+		.urls = c->urls,
+		.prefix = c->prefix,
+		.domain = c->domain,
+		.user = c->user,
+		.password_file = c->password_file,
+		.tls = {.ca = c->tls_ca, .cert = c->tls_cert, .key = c->tls_key},
+		.ttl = (unsigned)c->ttl,
+		.reverse = c->reverse,
+	};
+	return skydns_new(env, &options, ret, err);
+}
+
+static int make_dns(const struct discovery_env *env, const struct config_discovery *c, struct discovery **ret, struct err *err) {
+	const struct dns_options options = {
+		.server = c->server,
+		.zone = c->zone,
+		.reverse = c->reverse_zones,
+		.key_name = c->key_name,
+		.key_file = c->key_file,
+		.algorithm = c->algorithm == CONFIG_TSIG_SHA512 ? DNS_HMAC_SHA512 : DNS_HMAC_SHA256,
+		.ttl = (unsigned)c->ttl,
+	};
+	return dns_new(env, &options, ret, err);
+}
+
+static int make(struct daemon *d, const struct config_discovery *c, struct discovery **ret, struct err *err) {
+	const struct discovery_env env = {
+		.loop = d->loop, .http = d->http, .cluster = d->config->cluster, .name = c->name, .timeout = c->timeout};
+	struct docker_world world = discovery_docker_world;
+
+	switch (c->kind) {
+	case CONFIG_DISCOVERY_CONSUL:
+		return make_consul(&env, c, ret, err);
+	case CONFIG_DISCOVERY_SKYDNS:
+		return make_skydns(&env, c, ret, err);
+	case CONFIG_DISCOVERY_DNS:
+		return make_dns(&env, c, ret, err);
+	default:
+		break;
+	}
+	world.ctx = d;
+	return docker_new(&env, &world, ret, err);
+}
+
+static int add(struct daemon *d, const struct config_discovery *c, struct err *err) {
+	struct daemon_discovery *x = d->discovery;
+	struct publisher_settings settings = {
+		.required = c->required, .deadline = c->deadline, .interval = d->config->discovery.interval, .adopt = c->adopt};
+	const struct publisher_handler handler = {.progress = progress,
+						  .may_withdraw = may_withdraw,
+						  .trouble = trouble,
+						  .notice = notice,
+						  .compared = compared,
+						  .ctx = d};
+	struct discovery *system = NULL;
+
+	int r = make(d, c, &system, err);
+	if (r < 0)
+		return err_wrap(err, "discovery: %s", c->name);
+	x->any_required |= c->required;
+	x->systems[x->n++] = (struct system){publisher_new(d->loop, system, &settings, &handler), d};
+	return 0;
+}
+
+int discovery_start(struct daemon *d, struct err *err) {
+	const struct config *c = d->config;
+	int r = 0;
+
+	if (c->discovery.n_systems == 0)
+		return 0;
+	d->discovery = xnew(struct daemon_discovery);
+	for (size_t i = 0; r == 0 && i < c->discovery.n_systems; i++)
+		r = add(d, &c->discovery.systems[i], err);
+	return r;
+}
+
+void discovery_begin(struct daemon *d) {
+	for (size_t i = 0; d->discovery && i < d->discovery->n; i++)
+		publisher_start(d->discovery->systems[i].publisher);
+}
+
+void discovery_close(struct daemon *d) {
+	struct daemon_discovery *x = d->discovery;
+	struct waiter *w, *next;
+	struct ordered *o, *next_o;
+
+	if (!x)
+		return;
+	DL_FOREACH_SAFE (x->waiters, w, next)
+		waiter_over(x, w);
+	for (size_t i = 0; i < x->n; i++)
+		publisher_free(x->systems[i].publisher);
+	HASH_ITER (hh, x->ordered, o, next_o)
+		ordered_free(x, o);
+	free(x);
+	d->discovery = NULL;
+}
+
+/* ---- the machine's settings ---- */
+
+static const enum publish_scope scopes[] = {
+	[CONFIG_PUBLISH_LABELLED] = PUBLISH_LABELLED,
+	[CONFIG_PUBLISH_OPTED_IN] = PUBLISH_OPTED_IN,
+	[CONFIG_PUBLISH_ALL] = PUBLISH_ALL,
+};
+
+void discovery_settings(const struct config *c, struct resched_settings *ret) {
+	struct span longest = {0};
+
+	ret->discovery.any = c->discovery.n_systems > 0;
+	ret->discovery.scope = scopes[c->discovery.publish];
+	ret->discovery.address = c->discovery.address == CONFIG_SERVICE_HOST ? SERVICE_HOST : SERVICE_OVERLAY;
+	ret->discovery.withdraw_unhealthy = c->discovery.unhealthy == CONFIG_UNHEALTHY_WITHDRAW;
+	for (size_t i = 0; i < c->discovery.n_systems; i++) {
+		const struct config_discovery *s = &c->discovery.systems[i];
+		ret->discovery.names |= s->kind == CONFIG_DISCOVERY_DOCKER;
+		if (s->required && span_less(longest, s->deadline))
+			longest = s->deadline;
+	}
+	ret->discovery.patience.ns = longest.ns + span_sec(PATIENCE_MORE_SEC).ns;
+}
