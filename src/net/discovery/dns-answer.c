@@ -1,0 +1,252 @@
+/* Answers: whether they count, what they say, and their records. See dns-message.h. */
+#include "net/discovery/dns-message.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define HEADER ((size_t)12)
+
+enum { TSIG_BADSIG = 16, TSIG_BADKEY = 17, TSIG_BADTIME = 18, TSIG_BADTRUNC = 22 }; /* RFC 8945, 3 */
+
+/* Where RFC 8945, 4.2 has them in a TSIG. */
+enum { RDF_ALGORITHM, RDF_TIME, RDF_FUDGE, RDF_MAC, RDF_ID, RDF_ERROR, RDF_OTHER, RDF_MAX };
+
+void dns_answer_clear(struct dns_answer *a) {
+	ldns_pkt_free(a->packet);
+	*a = (struct dns_answer){0};
+}
+
+/* ---- is it an answer to this? ---- */
+
+static bool is_dname(const ldns_rdf *rdf, const char *text) {
+	ldns_rdf *other = ldns_dname_new_frm_str(text);
+	bool same = rdf && other && ldns_dname_compare(rdf, other) == 0;
+
+	ldns_rdf_deep_free(other);
+	return same;
+}
+
+/* Servers may leave the question out: of updates (RFC 2136, 3.8), of errors, and behind a transfer's first message. */
+static bool is_question(const struct dns_request *q, const ldns_pkt *p) {
+	const ldns_rr_list *list = ldns_pkt_question(p);
+	size_t n = list ? ldns_rr_list_rr_count(list) : 0;
+
+	if (n == 0)
+		return dns_request_changes(q) || ldns_pkt_get_rcode(p) != LDNS_RCODE_NOERROR || q->answers > 0;
+	const ldns_rr *rr = ldns_rr_list_rr(list, 0);
+	return n == 1 && ldns_rr_get_type(rr) == (ldns_rr_type)q->type && ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN &&
+	       is_dname(ldns_rr_owner(rr), q->name);
+}
+
+static int check_header(const struct dns_request *q, const ldns_pkt *p, struct err *err) {
+	if (!ldns_pkt_qr(p) || ldns_pkt_id(p) != q->id || ldns_pkt_get_opcode(p) != q->opcode)
+		return err_set(err, -EPROTO, "an answer to something else");
+	if (!is_question(q, p))
+		return err_set(err, -EPROTO, "an answer to another question");
+	return 0;
+}
+
+/* ---- its signature ---- */
+
+/* An unsigned number of `size` bytes at `at` of a field of the TSIG. */
+static int64_t number_at(const ldns_rdf *rdf, size_t at, size_t size) {
+	const uint8_t *bytes = ldns_rdf_data(rdf);
+	int64_t number = 0;
+
+	if (ldns_rdf_size(rdf) < at + size)
+		return 0;
+	for (size_t i = 0; i < size; i++)
+		number = number << 8 | bytes[at + i];
+	return number;
+}
+
+/* A server that does not know the key has nothing to sign with (RFC 8945, 5.3.2): the only word that is taken unsigned. It can but
+ * say that nothing is to be had. */
+static bool is_unsigned_refusal(const ldns_pkt *p, unsigned error) {
+	return ldns_pkt_get_rcode(p) == LDNS_RCODE_NOTAUTH && (error == TSIG_BADSIG || error == TSIG_BADKEY);
+}
+
+static int check_time(const ldns_rr *tsig, unsigned error, struct err *err) {
+	int64_t off = number_at(ldns_rr_rdf(tsig, RDF_TIME), 0, 6) - (int64_t)time(NULL);
+
+	if (error != TSIG_BADTIME && (off < 0 ? -off : off) > number_at(ldns_rr_rdf(tsig, RDF_FUDGE), 0, 2))
+		return err_set(err, -EPROTO, "its answer is signed for another time, %lld s off: the clocks differ",
+			       (long long)off);
+	return 0;
+}
+
+static int check_tsig(struct dns_request *q, struct dns_answer *a, const uint8_t *wire, size_t n, struct err *err) {
+	const ldns_rr *tsig = ldns_pkt_tsig(a->packet);
+
+	if (!tsig || ldns_rr_rd_count(tsig) < RDF_MAX)
+		return err_set(err, -EPROTO, "its answer is not signed");
+	a->tsig_error = (unsigned)number_at(ldns_rr_rdf(tsig, RDF_ERROR), 0, 2);
+	a->skew = a->tsig_error == TSIG_BADTIME ? number_at(ldns_rr_rdf(tsig, RDF_OTHER), 2, 6) - (int64_t)time(NULL) : 0;
+	if (is_unsigned_refusal(a->packet, a->tsig_error))
+		return 0;
+	ldns_rdf *mac = ldns_rdf_clone(ldns_rr_rdf(tsig, RDF_MAC));
+	bool good = is_dname(ldns_rr_rdf(tsig, RDF_ALGORITHM), dns_algorithm_name(q->key.algorithm)) &&
+		    is_dname(ldns_rr_owner(tsig), q->key.name) &&
+		    ldns_pkt_tsig_verify_next(a->packet, wire, n, q->key.name, q->key.secret, q->mac, q->answers > 0);
+	int r = good ? check_time(ldns_pkt_tsig(a->packet), a->tsig_error, err)
+		     : err_set(err, -EPROTO, "its answer's signature is wrong");
+	if (r < 0 || q->type != DNS_AXFR) {
+		ldns_rdf_deep_free(mac);
+		return r;
+	}
+	ldns_rdf_deep_free(q->mac);
+	q->mac = mac;
+	return 0;
+}
+
+int dns_answer_read(struct dns_request *q, const uint8_t *wire, size_t n, struct dns_answer *ret, struct err *err) {
+	struct dns_answer a CLEANUP_DNS_ANSWER = {0};
+
+	if (n < HEADER || ldns_wire2pkt(&a.packet, wire, n) != LDNS_STATUS_OK)
+		return err_set(err, -EPROTO, "an answer that is no DNS message");
+	int r = check_header(q, a.packet, err);
+	if (r == 0)
+		r = check_tsig(q, &a, wire, n, err);
+	if (r < 0)
+		return r;
+	q->answers++;
+	a.rcode = (unsigned)ldns_pkt_get_rcode(a.packet);
+	if (ldns_pkt_edns(a.packet))
+		a.rcode |= (unsigned)ldns_pkt_edns_extended_rcode(a.packet) << 4U;
+	*ret = a;
+	a.packet = NULL;
+	return 0;
+}
+
+bool dns_answer_is_truncated(const struct dns_answer *a) { return ldns_pkt_tc(a->packet); }
+
+/* ---- what it says ---- */
+
+static int refused_signature(const struct dns_request *q, const struct dns_answer *a, struct err *err) {
+	switch (a->tsig_error) {
+	case TSIG_BADKEY:
+		return err_set(err, -EACCES, "it does not know key %s with this algorithm (BADKEY)", q->key.name);
+	case TSIG_BADTIME:
+		return err_set(err, -EACCES, "its clock is %lld s %s ours, which is too much for signatures (BADTIME)",
+			       (long long)(a->skew < 0 ? -a->skew : a->skew), a->skew < 0 ? "behind" : "ahead of");
+	case TSIG_BADSIG:
+		return err_set(err, -EACCES, "it has another secret for key %s (BADSIG)", q->key.name);
+	default:
+		return err_set(err, -EACCES, "it does not accept key %s (error %u)", q->key.name, a->tsig_error);
+	}
+}
+
+static const struct {
+	unsigned rcode;
+	int code;
+	const char *text;
+} of_all[] =
+	{
+		{LDNS_RCODE_SERVFAIL, -EIO, "it failed (SERVFAIL)"},
+		{LDNS_RCODE_REFUSED, -EACCES, "it refuses (REFUSED)"},
+		{LDNS_RCODE_NOTAUTH, -EPROTO, "it is not the zone's server (NOTAUTH)"},
+		{LDNS_RCODE_NOTIMPL, -EPROTO, "it cannot do that (NOTIMP)"},
+		{LDNS_RCODE_FORMERR, -EPROTO, "it does not understand (FORMERR)"},
+},
+  of_updates[] = {
+	  {LDNS_RCODE_YXDOMAIN, -ESTALE, "it is not as it was (YXDOMAIN)"},
+	  {LDNS_RCODE_NXDOMAIN, -ESTALE, "it is not as it was (NXDOMAIN)"},
+	  {LDNS_RCODE_YXRRSET, -ESTALE, "it is not as it was (YXRRSET)"},
+	  {LDNS_RCODE_NXRRSET, -ESTALE, "it is not as it was (NXRRSET)"},
+	  {LDNS_RCODE_NOTZONE, -EINVAL, "that is not in this zone (NOTZONE)"},
+};
+
+int dns_answer_result(const struct dns_request *q, const struct dns_answer *a, struct err *err) {
+	bool changes = dns_request_changes(q);
+
+	if (a->tsig_error)
+		return refused_signature(q, a, err);
+	if (a->rcode == LDNS_RCODE_NOERROR || (a->rcode == LDNS_RCODE_NXDOMAIN && !changes))
+		return 0;
+	for (size_t i = 0; i < sizeof(of_all) / sizeof(of_all[0]); i++)
+		if (of_all[i].rcode == a->rcode)
+			return err_set(err, of_all[i].code, "%s: %s", q->name, of_all[i].text);
+	for (size_t i = 0; changes && i < sizeof(of_updates) / sizeof(of_updates[0]); i++)
+		if (of_updates[i].rcode == a->rcode)
+			return err_set(err, of_updates[i].code, "%s: %s", q->name, of_updates[i].text);
+	return err_set(err, -EPROTO, "%s: it answers with code %u", q->name, a->rcode);
+}
+
+/* ---- records ---- */
+
+static bool is_kept(ldns_rr_type type) {
+	return type == (ldns_rr_type)DNS_A || type == (ldns_rr_type)DNS_AAAA || type == (ldns_rr_type)DNS_CNAME ||
+	       type == (ldns_rr_type)DNS_PTR || type == (ldns_rr_type)DNS_TXT || type == (ldns_rr_type)DNS_SRV;
+}
+
+static void lower(char *text) {
+	for (; text && *text; text++)
+		*text = (char)tolower((unsigned char)*text);
+}
+
+/* As a zone file has it; ldns escapes what cannot be printed. Owned. */
+static char *data_text(const ldns_rr *rr) {
+	struct buf b = {0};
+
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
+		char *part = ldns_rdf2str(ldns_rr_rdf(rr, i));
+		buf_printf(&b, "%s%s", i ? " " : "", part ? part : "");
+		LDNS_FREE(part);
+	}
+	char *text = buf_take(&b);
+	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_TXT)
+		lower(text);
+	return text;
+}
+
+static bool keep(const ldns_rr *rr, const char *only, struct dns_table *to) {
+	if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN || !is_kept(ldns_rr_get_type(rr)))
+		return true;
+	char *name = ldns_rdf2str(ldns_rr_owner(rr));
+	char *data CLEANUP_FREE = data_text(rr);
+	lower(name);
+	bool good = name && *data;
+	if (good && (!only || strcmp(only, name) == 0))
+		dns_table_add(to, name, (enum dns_type)ldns_rr_get_type(rr), data);
+	LDNS_FREE(name);
+	return good;
+}
+
+int dns_answer_collect(const struct dns_answer *a, const char *name, struct dns_table *to, struct err *err) {
+	const ldns_rr_list *list = ldns_pkt_answer(a->packet);
+
+	if (!ldns_pkt_aa(a->packet))
+		return err_set(err, -EPROTO, "%s: it is not the server of that name's zone", name);
+	for (size_t i = 0; list && i < ldns_rr_list_rr_count(list); i++)
+		if (!keep(ldns_rr_list_rr(list, i), name, to))
+			return err_set(err, -EPROTO, "%s: a record that cannot be understood", name);
+	return 0;
+}
+
+/* ---- transfers ---- */
+
+/* RFC 5936, 2.2: the zone's SOA, everything else, and the SOA again. */
+int dns_transfer_push(struct dns_transfer *t, const struct dns_answer *a, struct err *err) {
+	const ldns_rr_list *list = ldns_pkt_answer(a->packet);
+	size_t n = list ? ldns_rr_list_rr_count(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+		bool soa = ldns_rr_get_type(rr) == LDNS_RR_TYPE_SOA;
+		if ((!t->begun && !soa) || (soa && !is_dname(ldns_rr_owner(rr), t->zone)))
+			return err_set(err, -EPROTO, "%s: a transfer that does not begin with the zone's SOA", t->zone);
+		if (soa && t->begun)
+			return i + 1 == n ? 0 : err_set(err, -EPROTO, "%s: records behind a transfer's end", t->zone);
+		t->begun = true;
+		if (++t->records > t->limit)
+			return err_set(err, -EPROTO, "%s: more than %zu records", t->zone, t->limit);
+		if (!soa && !keep(rr, NULL, t->to))
+			return err_set(err, -EPROTO, "%s: a record that cannot be understood", t->zone);
+	}
+	return n ? 1 : err_set(err, -EPROTO, "%s: a transfer's message without records", t->zone);
+}

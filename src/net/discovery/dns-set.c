@@ -1,0 +1,345 @@
+/* Changing one entry. See dns-internal.h.
+ *
+ *              ┌─ done ───────────────────────────────┐
+ *   forward ───┤                                      ├─▶ each reverse name: ask, change ─▶ end
+ *              └─ not as it was ─▶ look ─▶ forward ───┘
+ *
+ * The first update is made of what the book knows, without a look: mostly that is how it is. When its prerequisites do not hold it
+ * is looked at, once, and the second update has as its prerequisites what was seen. */
+#include "net/discovery/dns-internal.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct dns_change change_of(const struct dns_call *call, const struct dns_records *old) {
+	return (struct dns_change){
+		.book = &call->dns->book,
+		.key = call->was ? call->was->entry.key : call->wanted[0].key,
+		.old = old,
+		.wanted = &call->new,
+		.places = &call->places,
+		.adopt = call->was && call->was->foreign,
+		.ttl = call->dns->ttl,
+	};
+}
+
+static void end_with(struct dns_call *call, int code, const struct err *err) { dns_call_end(call, code, NULL, err); }
+
+static void end_saying(struct dns_call *call, int code, const char *name, const char *what) {
+	struct err err;
+
+	err_set(&err, code, "%s: %s", name, what);
+	end_with(call, code, &err);
+}
+
+/* ---- reverse records ---- */
+
+static void reverse_next(struct dns_call *call);
+
+static void reverse_failed(struct dns_call *call, const struct err *err) {
+	struct err warning = *err;
+
+	err_wrap(&warning, "its reverse record %s", call->reverse.v[call->at].name);
+	dns_call_warn(call, &warning);
+	call->at++;
+	call->attempts = 0;
+	reverse_next(call);
+}
+
+static void on_reverse_changed(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+
+	dns_call_next_job(call);
+	if (result < 0 && (result != -ESTALE || call->attempts++ > 0)) {
+		reverse_failed(call, err);
+		return;
+	}
+	if (result == 0) {
+		call->at++;
+		call->attempts = 0;
+	}
+	reverse_next(call);
+}
+
+static void reverse_change(struct dns_call *call, const struct dns_change *c, const char *name, const struct dns_rrset *set) {
+	const char *zone = dns_reverse_zone(&call->dns->zones, name);
+	struct dns_update update;
+	struct err err;
+
+	dns_update_init(&update);
+	(void)dns_plan_reverse(c, name, set, &update);
+	int r = dns_ask_update(&call->client, zone, &update, dns_call_cb(call, on_reverse_changed), &call->job, &err);
+	dns_update_clear(&update);
+	if (r < 0)
+		reverse_failed(call, &err);
+}
+
+static void reverse_foreign(struct dns_call *call, const struct dns_rrset *set) {
+	char *text CLEANUP_FREE = dns_rrset_text(set);
+	struct err err;
+
+	err_set(&err, -EEXIST, "is foreign and was left: \"%s\"", text);
+	reverse_failed(call, &err);
+}
+
+static void on_reverse_seen(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+	struct dns_change c = change_of(call, &call->old);
+
+	dns_call_next_job(call);
+	if (result < 0) {
+		reverse_failed(call, err);
+		return;
+	}
+	const char *name = call->reverse.v[call->at].name;
+	const struct dns_rrset *set = dns_table_find(&call->seen, name, DNS_PTR);
+	const struct dns_rrset *alias = dns_table_find(&call->seen, name, DNS_CNAME);
+	enum dns_reverse what = alias ? DNS_REVERSE_FOREIGN : dns_plan_reverse(&c, name, set, NULL);
+	if (what == DNS_REVERSE_FOREIGN) {
+		reverse_foreign(call, alias ? alias : set);
+		return;
+	}
+	if (what == DNS_REVERSE_CHANGE) {
+		reverse_change(call, &c, name, set);
+		return;
+	}
+	call->at++;
+	reverse_next(call);
+}
+
+static void reverse_next(struct dns_call *call) {
+	struct err err;
+
+	if (call->at == call->reverse.n) {
+		dns_call_end(call, 0, TAKE_PTR(call->text), NULL);
+		return;
+	}
+	const struct dns_records one = {.v = &call->reverse.v[call->at], .n = 1};
+	dns_table_clear(&call->seen);
+	int r = dns_ask(&call->client, &one, &call->seen, dns_call_cb(call, on_reverse_seen), &call->job, &err);
+	if (r < 0)
+		reverse_failed(call, &err);
+}
+
+static void add_reverse(struct dns_call *call, const struct dns_records *of) {
+	for (size_t i = 0; i < of->n; i++)
+		if (of->v[i].type == DNS_PTR)
+			dns_records_add_new(&call->reverse, of->v[i].name, DNS_PTR, NULL);
+}
+
+/* The entry stands (or is gone), and the book says so: the rest can only be a warning. */
+static void reverse_first(struct dns_call *call) {
+	add_reverse(call, &call->new);
+	add_reverse(call, &call->old);
+	call->attempts = 0;
+	reverse_next(call);
+}
+
+/* ---- forward ---- */
+
+static void look(struct dns_call *call, dns_job_fn *fn) {
+	struct dns_records questions CLEANUP_DNS_RECORDS = {0};
+	struct err err;
+
+	for (size_t i = 0; i < call->places.n; i++)
+		if (call->places.v[i].type != DNS_CNAME) /* shows in the answers about the others */
+			dns_records_add(&questions, call->places.v[i].name, call->places.v[i].type, NULL);
+	dns_table_clear(&call->seen);
+	int r = dns_ask(&call->client, &questions, &call->seen, dns_call_cb(call, fn), &call->job, &err);
+	if (r < 0)
+		end_with(call, r, &err);
+}
+
+static bool is_unknown(int result) { return result == -ETIMEDOUT || result == -EIO; }
+
+static void on_set_seen(void *ctx, int result, const struct err *err);
+
+static void on_forward(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+	const char *key = call->wanted[0].key;
+
+	dns_call_next_job(call);
+	if (result == 0) {
+		dns_book_put(&call->dns->book, key, &call->new);
+		reverse_first(call);
+		return;
+	}
+	if (!is_unknown(result))
+		dns_book_settle(&call->dns->book, key);
+	if (result == -ESTALE && call->attempts++ == 0)
+		look(call, on_set_seen);
+	else
+		end_with(call, result, err);
+}
+
+static void forward(struct dns_call *call, const struct dns_records *old) {
+	struct dns_change c = change_of(call, old);
+	struct dns_update update;
+	struct err err;
+
+	dns_update_init(&update);
+	int r = dns_plan_update(&c, &call->seen, &update, &err);
+	if (r == 0)
+		r = dns_ask_update(&call->client, call->dns->zones.zone, &update, dns_call_cb(call, on_forward), &call->job, &err);
+	dns_update_clear(&update);
+	if (r == 0)
+		dns_book_expect(&call->dns->book, c.key, &call->new);
+	else
+		end_with(call, r, &err);
+}
+
+/* ---- what was seen instead ---- */
+
+static const struct dns_record *txt_of(const struct dns_records *r) {
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].type == DNS_TXT)
+			return &r->v[i];
+	return NULL;
+}
+
+/* Its TXT is exactly that of these records; of none: there is none. */
+static bool has_txt_of(const struct dns_call *call, const char *name, const struct dns_records *r) {
+	const struct dns_rrset *set = dns_table_find(&call->seen, name, DNS_TXT);
+	const struct dns_record *txt = txt_of(r);
+
+	if (!set || !txt)
+		return !set && !txt;
+	return HASH_COUNT(set->data) == 1 && strcmp(set->data->text, txt->data) == 0;
+}
+
+static void end_other(struct dns_call *call, const char *name) {
+	struct discovery_entry entry = {0};
+	char *text CLEANUP_FREE = NULL;
+	struct err err;
+	int whose = dns_entry_seen(call->dns, &call->seen, call->wanted[0].key, &entry, &text);
+
+	discovery_entry_clear(&entry);
+	if (whose == 2) {
+		char *content CLEANUP_FREE = dns_rrset_text(dns_table_find(&call->seen, name, DNS_TXT));
+		err_set(&err, -EEXIST, "a foreign record is there: \"%s\"", content);
+		end_with(call, -EEXIST, &err);
+		return;
+	}
+	end_saying(call, -ESTALE, name, whose == 0 ? "another entry is there now" : "the entry is not there any more");
+}
+
+static void adopt_seen(struct dns_call *call) {
+	const struct dns_change c = change_of(call, &call->old);
+	char *foreign CLEANUP_FREE = dns_plan_foreign(&c, &call->seen);
+	struct err err;
+
+	if (foreign && strcmp(foreign, call->was->version) == 0) {
+		forward(call, &call->old);
+		return;
+	}
+	err_set(&err, -ESTALE, "what is foreign there has changed: \"%s\"", foreign ? foreign : "");
+	end_with(call, -ESTALE, &err);
+}
+
+static void on_set_seen(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+	const char *name = call->new.v[0].name;
+
+	dns_call_next_job(call);
+	if (result < 0)
+		end_with(call, result, err);
+	else if (has_txt_of(call, name, &call->new)) /* a repeat; written again, it mends what is missing */
+		forward(call, &call->new);
+	else if (call->was && call->was->foreign)
+		adopt_seen(call);
+	else if (has_txt_of(call, name, &call->old))
+		forward(call, &call->old);
+	else
+		end_other(call, name);
+}
+
+static int prepare(struct dns_call *call, struct err *err) {
+	const struct dns_zones *zones = &call->dns->zones;
+	int r = discovery_entry_check(&call->wanted[0], err);
+
+	if (r < 0)
+		return r;
+	call->text = discovery_entry_encode(&call->wanted[0], call->dns->cluster);
+	dns_records_of(zones, &call->wanted[0], call->text, &call->new);
+	dns_places_of(zones, &call->wanted[0], &call->places);
+	if (call->was && !call->was->foreign) {
+		dns_records_of(zones, &call->was->entry, call->was->version, &call->old);
+		dns_places_of(zones, &call->was->entry, &call->places);
+	}
+	return dns_records_check(&call->new, err);
+}
+
+void dns_set_first(struct dns_call *call) {
+	const struct dns_change c = change_of(call, &call->old);
+	struct err err;
+	int r = prepare(call, &err);
+
+	if (r < 0) {
+		end_with(call, r, &err);
+		return;
+	}
+	if (c.adopt) {
+		look(call, on_set_seen);
+		return;
+	}
+	dns_plan_expected(&c, &call->seen);
+	forward(call, &call->old);
+}
+
+/* ---- taking away ---- */
+
+static void removed(struct dns_call *call) {
+	dns_book_put(&call->dns->book, call->was->entry.key, &call->new);
+	reverse_first(call);
+}
+
+static void on_unset_seen(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+
+	dns_call_next_job(call);
+	if (result < 0)
+		end_with(call, result, err);
+	else if (!dns_table_find(&call->seen, call->old.v[0].name, DNS_TXT))
+		removed(call);
+	else
+		end_saying(call, -ESTALE, call->old.v[0].name, "another entry is there now");
+}
+
+static void on_removed(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+	struct dns_records one = {.v = call->old.v, .n = 1};
+	struct err ask_err;
+
+	dns_call_next_job(call);
+	if (result == 0) {
+		removed(call);
+		return;
+	}
+	if (result != -ESTALE) {
+		end_with(call, result, err);
+		return;
+	}
+	int r = dns_ask(&call->client, &one, &call->seen, dns_call_cb(call, on_unset_seen), &call->job, &ask_err);
+	if (r < 0)
+		end_with(call, r, &ask_err);
+}
+
+void dns_unset_first(struct dns_call *call) {
+	const struct dns_change c = change_of(call, &call->old);
+	struct dns_update update;
+	struct err err;
+
+	if (call->was->foreign) {
+		end_saying(call, -EEXIST, call->was->entry.key, "it is not heir's");
+		return;
+	}
+	dns_records_of(&call->dns->zones, &call->was->entry, call->was->version, &call->old);
+	dns_update_init(&update);
+	dns_plan_removal(&c, &update);
+	int r = dns_ask_update(&call->client, call->dns->zones.zone, &update, dns_call_cb(call, on_removed), &call->job, &err);
+	dns_update_clear(&update);
+	if (r < 0)
+		end_with(call, r, &err);
+}
