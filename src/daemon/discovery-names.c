@@ -2,7 +2,6 @@
 #include "daemon/discovery.h"
 
 #include "base/alloc.h"
-#include "engine/container.h"
 
 #include <string.h>
 
@@ -46,17 +45,6 @@ bool discovery_names_entry(const struct daemon *d, const struct effect *e, struc
 	return true;
 }
 
-/* The short ID is an alias by itself, and another one after every move. */
-static bool is_short_id(const char *alias) { return strlen(alias) == 12 && strspn(alias, "0123456789abcdef") == 12; }
-
-static void add_aliases(const struct engine_container *spec, const char *network, struct strs *names) {
-	const struct engine_endpoint *endpoint = engine_container_endpoint(spec, network);
-
-	for (size_t i = 0; endpoint && i < endpoint->aliases.n; i++)
-		if (!is_short_id(endpoint->aliases.v[i]))
-			strs_add_new(names, endpoint->aliases.v[i]);
-}
-
 /* A worker that has never had a container on a network does not tell its ID: then another node does. */
 static char *network_id(const struct daemon *d, const struct world_net *net) {
 	if (net->id && *net->id)
@@ -69,27 +57,40 @@ static char *network_id(const struct daemon *d, const struct world_net *net) {
 	return NULL;
 }
 
+static bool has_name(const struct world_container *c, const struct world_net *net, const char *name) {
+	return strcmp(c->name, name) == 0 || strs_has(&net->aliases, name);
+}
+
+/* Those that other running containers of the network go by as well: engines answer with the addresses of all of them. */
+static void find_shared(const struct daemon *d, const struct workload *w, const char *network, struct docker_names *ret) {
+	for (const struct world_container *c = resched_world(d->machine)->containers; c; c = c->hh.next) {
+		const struct world_net *net = c->running ? world_container_net(c, network) : NULL;
+		if (!net || net->kind == NET_LOCAL || resched_workload_for(d->machine, c) == w)
+			continue;
+		for (size_t i = 0; i < ret->names.n; i++)
+			if (has_name(c, net, ret->names.v[i]))
+				strs_add_new(&ret->shared, ret->names.v[i]);
+	}
+}
+
 static bool names(void *ctx, const struct discovery_entry *entry, struct docker_names **ret, size_t *ret_n) {
 	struct daemon *d = ctx;
 	const struct workload *w = workload_of(d, entry->workload);
 	const struct world_container *c = w ? remembered(d, w) : NULL;
-	json_t *inspect CLEANUP_JSON = w ? memory_spec(d->memory, w->spec_node, w->spec_id) : NULL;
-	struct engine_container spec CLEANUP_ENGINE_CONTAINER = {0};
-	struct err err;
+	size_t n = 0;
 
-	if (!c || (inspect && engine_container_parse(inspect, &spec, &err) < 0))
+	if (!c)
 		return false;
 	struct docker_names *list = xnew_n(struct docker_names, c->n_nets);
-	size_t n = 0;
 	for (size_t i = 0; i < c->n_nets; i++) {
 		const struct world_net *net = &c->nets[i];
 		char *id = net->kind == NET_LOCAL || !net->ip ? NULL : network_id(d, net);
 		if (!id)
 			continue;
 		list[n] = (struct docker_names){.network_id = id, .ip = xstrdup(net->ip), .ip6 = xstrdup_null(net->ip6)};
-		strs_add(&list[n].names, w->name);
-		if (inspect)
-			add_aliases(&spec, net->name, &list[n].names);
+		strs_copy(&list[n].names, &net->aliases);
+		strs_add_new(&list[n].names, w->name);
+		find_shared(d, w, net->name, &list[n]);
 		n++;
 	}
 	*ret = list;

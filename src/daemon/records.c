@@ -33,6 +33,8 @@ static json_t *from_net(const struct world_net *n) {
 	set_text(j, "ip6", n->ip6);
 	set_text(j, "mac", n->mac);
 	json_object_set_new(j, "kind", json_string(kind_names[n->kind]));
+	if (n->aliases.n)
+		json_object_set_new(j, "aliases", json_from_strs(&n->aliases));
 	return j;
 }
 
@@ -83,6 +85,8 @@ static int to_net(const json_t *j, struct world_net *ret, struct err *err) {
 		r = may_str(j, "ip6", &ret->ip6, err);
 	if (r == 0)
 		r = may_str(j, "mac", &ret->mac, err);
+	if (r == 0)
+		r = json_get_strs(j, "aliases", &ret->aliases, err);
 	return r == 0 ? to_kind(j, &ret->kind, err) : r;
 }
 

@@ -16,6 +16,11 @@ enum net_kind translate_network_kind(const struct engine_network *n) {
 
 static char *text_or_null(const char *s) { return s && *s ? xstrdup(s) : NULL; }
 
+/* Engines list it among the aliases, up to 20.10 at least. */
+static bool is_short_id(const struct engine_container *c, const char *alias) {
+	return strlen(alias) >= 12 && strncmp(c->id, alias, strlen(alias)) == 0;
+}
+
 struct world_net *translate_endpoints(const struct engine_container *c, translate_kind_fn *kind, void *ctx) {
 	struct world_net *nets = xnew_n(struct world_net, c->n_networks);
 
@@ -29,6 +34,9 @@ struct world_net *translate_endpoints(const struct engine_container *c, translat
 			.mac = text_or_null(e->mac),
 			.kind = kind(ctx, e->network_id, e->name),
 		};
+		for (size_t k = 0; k < e->aliases.n; k++)
+			if (!is_short_id(c, e->aliases.v[k]))
+				strs_add_new(&nets[i].aliases, e->aliases.v[k]);
 	}
 	return nets;
 }

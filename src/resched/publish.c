@@ -490,11 +490,12 @@ static enum answer await(struct resched *r, struct takeover *t, const char **ret
 	struct wanted w = {0};
 
 	want_workload(r, walk_workload(r, t), &w);
-	(void)publication(r, w.subject, true); /* that nothing is wanted has to be said, too */
+	if (!w.incomplete)
+		(void)publication(r, w.subject, true); /* that nothing is wanted has to be said, too */
 	const struct publication *p = bring_up_to_date(r, &w);
 	struct mono until = mono_add(t->row_began, r->settings.discovery.patience);
-	bool known = is_told(p) && p->reported == p->told && !w.incomplete;
-	*ret_detail = w.incomplete ? "the new owner's published port is not known yet" : p->detail ? p->detail : "no answer yet";
+	bool known = p && is_told(p) && p->reported == p->told && !w.incomplete;
+	*ret_detail = w.incomplete ? "the new owner's published port is not known yet" : p && p->detail ? p->detail : "no answer yet";
 
 	if (known && p->published)
 		return ANSWER_YES;

@@ -243,6 +243,7 @@ void takeover_free(struct takeover *t) {
 		free(t->nets[i].net.ip);
 		free(t->nets[i].net.ip6);
 		free(t->nets[i].net.mac);
+		strs_clear(&t->nets[i].net.aliases);
 	}
 	free(t->nets);
 	for (size_t i = 0; i < STEP_MAX; i++)

@@ -35,6 +35,7 @@ void world_net_copy(struct world_net *to, const struct world_net *from) {
 		.mac = xstrdup_null(from->mac),
 		.kind = from->kind,
 	};
+	strs_copy(&to->aliases, &from->aliases);
 }
 
 void world_nets_free(struct world_net *nets, size_t n) {
@@ -44,6 +45,7 @@ void world_nets_free(struct world_net *nets, size_t n) {
 		free(nets[i].ip);
 		free(nets[i].ip6);
 		free(nets[i].mac);
+		strs_clear(&nets[i].aliases);
 	}
 	free(nets);
 }

@@ -23,6 +23,7 @@ struct world_net {
 	char *name, *id;
 	char *ip, *ip6, *mac; /* NULL when none */
 	enum net_kind kind;
+	struct strs aliases; /* its names there beside its own, but for its short ID, which no replacement has */
 };
 
 struct world_port {

@@ -9,11 +9,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void try_as(const struct dns_query *query, const uint8_t *data, size_t size) {
+static void try_as(const struct resolve_query *query, const uint8_t *data, size_t size) {
 	struct resolve_answer *answer = xnew(struct resolve_answer);
 	struct ip ip;
 
-	int r = dns_answer_read(query, data, size, answer);
+	int r = resolve_answer_read(query, data, size, answer);
 	assert(r == 0 || (answer->addresses.n == 0 && answer->names.n == 0 && !answer->why));
 	for (size_t i = 0; i < answer->addresses.n; i++)
 		assert(ip_parse(answer->addresses.v[i], &ip, NULL) == 0);
@@ -32,10 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		{LDNS_RR_TYPE_AAAA, "web"},
 		{LDNS_RR_TYPE_PTR, "50.0.20.10.in-addr.arpa"},
 	};
-	int id = dns_answer_id(data, size);
+	int id = resolve_answer_id(data, size);
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct dns_query query = {.id = (uint16_t)(id < 0 ? 0 : id), .type = cases[i].type};
+		struct resolve_query query = {.id = (uint16_t)(id < 0 ? 0 : id), .type = cases[i].type};
 		strcpy(query.name, cases[i].name);
 		try_as(&query, data, size);
 	}

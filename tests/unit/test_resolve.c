@@ -15,7 +15,7 @@
 
 #define WEB "\3web\0\0\1\0\1" /* a question: A, IN */
 
-static const struct dns_query web = {.id = 0x1234, .type = LDNS_RR_TYPE_A, .name = "web", .open = true};
+static const struct resolve_query web = {.id = 0x1234, .type = LDNS_RR_TYPE_A, .name = "web", .open = true};
 
 #define HEAD(flags, questions, records) "\x12\x34" flags "\0" questions "\0" records "\0\0\0\0"
 #define MESSAGE(text) text, sizeof(text) - 1
@@ -65,7 +65,7 @@ static void an_answer_is_held_against_its_question(void **state) {
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
 		struct resolve_answer *answer = xnew(struct resolve_answer);
 		struct buf text = {0};
-		int r = dns_answer_read(&web, (const uint8_t *)messages[i].data, messages[i].n, answer);
+		int r = resolve_answer_read(&web, (const uint8_t *)messages[i].data, messages[i].n, answer);
 
 		for (size_t k = 0; k < answer->addresses.n; k++)
 			buf_printf(&text, "%s ", answer->addresses.v[k]);
@@ -84,11 +84,11 @@ static void a_name_of_an_answer_has_no_control_characters(void **state) {
 		HEAD("\x81\x80", "\1", "\1") "\1"
 					     "5\7in-addr\4arpa\0\0\x0c\0\1" POINT "\0\x0c\0\1\0\0\2\x58\0\x0a\5w\x1b\x0a\xff"
 					     "b\2ov\0\0";
-	struct dns_query query = {.id = 0x1234, .type = LDNS_RR_TYPE_PTR, .name = "5.in-addr.arpa"};
+	struct resolve_query query = {.id = 0x1234, .type = LDNS_RR_TYPE_PTR, .name = "5.in-addr.arpa"};
 	struct resolve_answer *answer = xnew(struct resolve_answer);
 
 	(void)state;
-	int r = dns_answer_read(&query, data, sizeof(data) - 2, answer);
+	int r = resolve_answer_read(&query, data, sizeof(data) - 2, answer);
 	assert_int_equal(r, 0);
 	assert_int_equal(answer->names.n, 1);
 	for (const char *c = answer->names.v[0]; *c; c++)
@@ -107,7 +107,7 @@ static void addresses_are_asked_for_backwards(void **state) {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ip ip = netlab_ip(cases[i][0]);
-		dns_reverse_name(&ip, name);
+		resolve_reverse_name(&ip, name);
 		assert_string_equal(name, cases[i][1]);
 	}
 }
@@ -119,12 +119,12 @@ static void a_query_is_what_rfc_1035_says(void **state) {
 	struct err err;
 
 	(void)state;
-	assert_int_equal(dns_query_write(&web, &data, &n, &err), 0);
+	assert_int_equal(resolve_query_write(&web, &data, &n, &err), 0);
 	assert_int_equal(n, sizeof(expected) - 1);
 	assert_memory_equal(data, expected, n);
 	free(data);
-	struct dns_query bad = {.name = "a..b", .type = LDNS_RR_TYPE_A};
-	assert_int_equal(dns_query_write(&bad, &data, &n, &err), -EINVAL);
+	struct resolve_query bad = {.name = "a..b", .type = LDNS_RR_TYPE_A};
+	assert_int_equal(resolve_query_write(&bad, &data, &n, &err), -EINVAL);
 }
 
 /* ---- a server ---- */

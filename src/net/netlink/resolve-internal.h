@@ -10,7 +10,7 @@
 #define DNS_NAME_MAX 253
 #define DNS_HEADER_SIZE 12
 
-struct dns_query {
+struct resolve_query {
 	uint16_t id;
 	ldns_rr_type type; /* A, AAAA, PTR */
 	char name[DNS_NAME_MAX + 1];
@@ -19,14 +19,14 @@ struct dns_query {
 };
 
 /* "50.0.20.10.in-addr.arpa", and the like of IPv6. */
-void dns_reverse_name(const struct ip *address, char name[DNS_NAME_MAX + 1]);
+void resolve_reverse_name(const struct ip *address, char name[DNS_NAME_MAX + 1]);
 
 /* The query in *ret, which is to be freed. -EINVAL: its name cannot be asked for. */
-int dns_query_write(const struct dns_query *query, uint8_t **ret, size_t *ret_n, struct err *err);
+int resolve_query_write(const struct resolve_query *query, uint8_t **ret, size_t *ret_n, struct err *err);
 
 /* The ID of a datagram that has the head of an answer; -1: it has not. */
-int dns_answer_id(const uint8_t *data, size_t n);
+int resolve_answer_id(const uint8_t *data, size_t n);
 /* Adds what the message says to `to`. -EBADMSG: it is none, or the answer to another question, and `to` is as it was. */
-int dns_answer_read(const struct dns_query *query, const uint8_t *data, size_t n, struct resolve_answer *to);
+int resolve_answer_read(const struct resolve_query *query, const uint8_t *data, size_t n, struct resolve_answer *to);
 
 #endif

@@ -12,7 +12,7 @@
 CLEANUP_DEFINE(packet, ldns_pkt, ldns_pkt_free)
 CLEANUP_DEFINE(rdf, ldns_rdf, ldns_rdf_deep_free)
 
-void dns_reverse_name(const struct ip *address, char name[DNS_NAME_MAX + 1]) {
+void resolve_reverse_name(const struct ip *address, char name[DNS_NAME_MAX + 1]) {
 	const uint8_t *b = address->bytes;
 	char *at = name;
 
@@ -25,7 +25,7 @@ void dns_reverse_name(const struct ip *address, char name[DNS_NAME_MAX + 1]) {
 	strcpy(at, "ip6.arpa");
 }
 
-int dns_query_write(const struct dns_query *query, uint8_t **ret, size_t *ret_n, struct err *err) {
+int resolve_query_write(const struct resolve_query *query, uint8_t **ret, size_t *ret_n, struct err *err) {
 	CLEANUP(cleanup_packet) ldns_pkt *packet = NULL;
 
 	ldns_rdf *name = ldns_dname_new_frm_str(query->name);
@@ -41,10 +41,12 @@ int dns_query_write(const struct dns_query *query, uint8_t **ret, size_t *ret_n,
 	return status == LDNS_STATUS_OK ? 0 : err_set(err, -EINVAL, "%.80s: %s", query->name, ldns_get_errorstr_by_id(status));
 }
 
-int dns_answer_id(const uint8_t *data, size_t n) { return n >= DNS_HEADER_SIZE && (data[2] & 0x80) ? data[0] << 8 | data[1] : -1; }
+int resolve_answer_id(const uint8_t *data, size_t n) {
+	return n >= DNS_HEADER_SIZE && (data[2] & 0x80) ? data[0] << 8 | data[1] : -1;
+}
 
 /* Names in the DNS have no case, and a server may give the question back in its own. */
-static bool is_asked(const struct dns_query *query, const ldns_pkt *packet) {
+static bool is_asked(const struct resolve_query *query, const ldns_pkt *packet) {
 	const ldns_rr_list *questions = ldns_pkt_question(packet);
 	CLEANUP(cleanup_rdf) ldns_rdf *name = ldns_dname_new_frm_str(query->name);
 
@@ -79,7 +81,7 @@ static void take_name(const ldns_rdf *data, struct resolve_answer *to) {
 }
 
 /* Whose the records are is not asked: an alias (CNAME) leads to other names, and what counts is what the client gets. */
-static void take_records(const struct dns_query *query, const ldns_pkt *packet, struct resolve_answer *to) {
+static void take_records(const struct resolve_query *query, const ldns_pkt *packet, struct resolve_answer *to) {
 	const ldns_rr_list *records = ldns_pkt_answer(packet);
 
 	for (size_t i = 0; i < ldns_rr_list_rr_count(records); i++) {
@@ -106,10 +108,10 @@ static void take_code(const ldns_pkt *packet, struct resolve_answer *to) {
 	xstr_replace(&to->why, text ? text : "an error");
 }
 
-int dns_answer_read(const struct dns_query *query, const uint8_t *data, size_t n, struct resolve_answer *to) {
+int resolve_answer_read(const struct resolve_query *query, const uint8_t *data, size_t n, struct resolve_answer *to) {
 	CLEANUP(cleanup_packet) ldns_pkt *packet = NULL;
 
-	if (dns_answer_id(data, n) != query->id || ldns_wire2pkt(&packet, data, n) != LDNS_STATUS_OK)
+	if (resolve_answer_id(data, n) != query->id || ldns_wire2pkt(&packet, data, n) != LDNS_STATUS_OK)
 		return -EBADMSG;
 	if (!is_asked(query, packet))
 		return -EBADMSG;

@@ -22,7 +22,7 @@
 struct round {
 	int fd;
 	uint16_t first_id; /* of the queries, which have the following ones; the sign of life has the last */
-	struct dns_query *queries;
+	struct resolve_query *queries;
 	size_t n, open;
 	struct resolve_answer *answers;
 	bool heard;
@@ -40,18 +40,18 @@ void resolve_answers_free(struct resolve_answer *answers, size_t n) {
 /* ---- asking ---- */
 
 static void add_query(struct round *r, size_t question, ldns_rr_type type, const struct resolve_question *q) {
-	struct dns_query *query = &r->queries[r->n];
+	struct resolve_query *query = &r->queries[r->n];
 
-	*query = (struct dns_query){.id = (uint16_t)(r->first_id + r->n), .type = type, .question = question, .open = true};
+	*query = (struct resolve_query){.id = (uint16_t)(r->first_id + r->n), .type = type, .question = question, .open = true};
 	if (q->name)
 		strncpy(query->name, q->name, DNS_NAME_MAX);
 	else
-		dns_reverse_name(&q->address, query->name);
+		resolve_reverse_name(&q->address, query->name);
 	r->n++;
 }
 
 static void make_queries(struct round *r, const struct resolve_question *questions, size_t n) {
-	r->queries = xnew_n(struct dns_query, 2 * n);
+	r->queries = xnew_n(struct resolve_query, 2 * n);
 	for (size_t i = 0; i < n; i++) {
 		add_query(r, i, questions[i].name ? LDNS_RR_TYPE_A : LDNS_RR_TYPE_PTR, &questions[i]);
 		if (questions[i].name)
@@ -67,11 +67,11 @@ static int put(struct round *r, const void *data, size_t n) {
 	return -errno;
 }
 
-static int put_query(struct round *r, const struct dns_query *query, struct err *err) {
+static int put_query(struct round *r, const struct resolve_query *query, struct err *err) {
 	CLEANUP_FREE uint8_t *data = NULL;
 	size_t size = 0;
 
-	int e = dns_query_write(query, &data, &size, err);
+	int e = resolve_query_write(query, &data, &size, err);
 	if (e < 0)
 		return e;
 	e = put(r, data, size);
@@ -100,16 +100,16 @@ static int put_all(struct round *r, struct err *err) {
 /* ---- answers ---- */
 
 static void take(struct round *r, const uint8_t *data, size_t n) {
-	uint16_t index = (uint16_t)(dns_answer_id(data, n) - r->first_id);
+	uint16_t index = (uint16_t)(resolve_answer_id(data, n) - r->first_id);
 
-	if (dns_answer_id(data, n) < 0 || index > r->n)
+	if (resolve_answer_id(data, n) < 0 || index > r->n)
 		return;
 	if (index == r->n) {
 		r->heard = true;
 		return;
 	}
-	struct dns_query *query = &r->queries[index];
-	if (!query->open || dns_answer_read(query, data, n, &r->answers[query->question]) < 0)
+	struct resolve_query *query = &r->queries[index];
+	if (!query->open || resolve_answer_read(query, data, n, &r->answers[query->question]) < 0)
 		return;
 	query->open = false;
 	r->heard = true;
