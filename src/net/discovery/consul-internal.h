@@ -20,7 +20,7 @@ struct consul;
 
 /* One service instance of an answer. */
 struct consul_service {
-	struct discovery_entry entry; /* of a foreign or damaged one the key only */
+	struct discovery_entry entry; /* of a foreign one the key only, of a damaged one whose it is; workload never NULL then */
 	bool foreign, damaged;
 	char *content; /* of those two, for people; NULL */
 	char *service; /* what Consul calls it; never NULL */

@@ -43,8 +43,7 @@ static void fill(struct discovery_found *f, struct consul_place *p, char *wrong)
 }
 
 /* What is wanted there and stands there is kept alive. */
-static void keep(struct consul_op *op, const struct consul_place *p, const struct consul_want *want) {
-	(void)op;
+static void keep(const struct consul_place *p, const struct consul_want *want) {
 	if (want && want->host && p->host == want->host && !p->lost && !p->s.damaged)
 		consul_keep(want->host, &p->s.entry);
 }
@@ -66,7 +65,7 @@ static bool take_group(struct consul_op *op, struct consul_place *group, size_t 
 	while (ours < n && !group[ours].s.foreign)
 		ours++;
 	if (ours > 0) {
-		keep(op, &group[0], want);
+		keep(&group[0], want);
 		fill(ret, &group[0], what_is_wrong(&group[0], ours, want));
 	} else if (foreign) {
 		fill(ret, foreign, NULL);
@@ -75,15 +74,18 @@ static bool take_group(struct consul_op *op, struct consul_place *group, size_t 
 }
 
 /* What is not wanted at an agent any more is left to expire there; not what was set since this was begun. */
+static bool is_unwanted(const struct consul_op *op, const struct consul_host *h, const struct consul_kept *k) {
+	const struct consul_want *want = want_of(op, k->entry.key);
+
+	return !k->left && (want ? want->host != h : op->all) && k->since.ns < op->begun.ns;
+}
+
 static void forget_unwanted(struct consul_op *op) {
 	for (size_t i = 0; i < op->consul->n_hosts; i++) {
 		struct consul_host *h = &op->consul->hosts[i];
 		struct consul_kept *k, *next;
 		HASH_ITER (hh, h->kept, k, next) {
-			const struct consul_want *want = want_of(op, k->entry.key);
-			if (!k->left && (want ? want->host != h : op->all) && mono_reached(op->begun, k->since))
-				continue;
-			if (!k->left && (want ? want->host != h : op->all))
+			if (is_unwanted(op, h, k))
 				consul_forget(h, k->entry.key);
 		}
 	}

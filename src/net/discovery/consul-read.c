@@ -68,15 +68,15 @@ static void take_text(const json_t *meta, const char *key, char **to) {
 
 static int take_number(const json_t *meta, const char *key, unsigned *to, struct err *err) {
 	const char *text = json_string_value(json_object_get(meta, key));
+	size_t n = text ? strlen(text) : 0;
 	uint64_t number = 0;
 
-	for (const char *p = text ? text : "?"; *p; p++) {
-		if (*p < '0' || *p > '9' || number > UINT32_MAX)
-			return err_set(err, -EINVAL, "its %s is no number", key);
-		number = number * 10 + (uint64_t)(*p - '0');
-	}
-	if (number > UINT32_MAX || !*text)
+	if (n == 0 || n > 10 || strspn(text, "0123456789") != n)
 		return err_set(err, -EINVAL, "its %s is no number", key);
+	for (; *text; text++)
+		number = number * 10 + (uint64_t)(*text - '0');
+	if (number > UINT32_MAX)
+		return err_set(err, -EINVAL, "its %s is too large", key);
 	*to = (unsigned)number;
 	return 0;
 }
@@ -165,6 +165,21 @@ static char *describe(const json_t *s, const char *cluster) {
 	return consul_quote(b.data, b.len);
 }
 
+/* Whose it is stays, what clients would see goes. */
+static void salvage(struct discovery_entry *e) {
+	struct discovery_entry rest = {
+		.key = TAKE_PTR(e->key),
+		.workload = e->workload ? TAKE_PTR(e->workload) : xstrdup(""),
+		.generation = e->generation,
+		.service = TAKE_PTR(e->service),
+		.node = TAKE_PTR(e->node),
+		.container = TAKE_PTR(e->container),
+	};
+
+	discovery_entry_clear(e);
+	*e = rest;
+}
+
 static int read_service(const json_t *s, const char *cluster, struct consul_service *ret, struct err *err) {
 	const char *id = json_str_or(s, "ID", NULL), *name = json_str_or(s, "Service", NULL);
 	json_t *meta = json_at(s, "Meta");
@@ -183,8 +198,7 @@ static int read_service(const json_t *s, const char *cluster, struct consul_serv
 	if (ret->foreign)
 		ret->content = describe(s, marked ? owner : NULL);
 	else if (read_ours(s, meta, &ret->entry, &why) < 0) {
-		discovery_entry_clear(&ret->entry);
-		ret->entry.key = xstrdup(id);
+		salvage(&ret->entry);
 		ret->damaged = true;
 		ret->content = quote_text(why.msg);
 	}
