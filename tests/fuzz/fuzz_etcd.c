@@ -21,6 +21,7 @@ static void plan(struct skydns_view *v, const struct discovery_found *f, const s
 					     .n_writes = change.n_writes};
 		CLEANUP_FREE char *body = etcd_txn_body(&txn);
 		CLEANUP_FREE char *version = skydns_change_version(&change, 7);
+		assert(body && version);
 	}
 	skydns_change_clear(&change);
 }

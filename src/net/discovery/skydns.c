@@ -87,10 +87,10 @@ static struct etcd_cb cb_of(struct op *op, etcd_done_fn *fn) {
 	return (struct etcd_cb){.fn = fn, .ctx = op, .deadline = op->deadline};
 }
 
-/* In the words of discovery.h, with the system's name. */
+/* In the words of discovery.h, with the system's name: what etcd refuses was not changed. */
 static void put_in_words(const struct op *op, struct err *err) {
 	if (err->code == -EREMOTEIO)
-		err->code = -EIO;
+		err->code = -ENOTCONN;
 	err_wrap(err, "%.64s", op->s->discovery.name);
 }
 
@@ -283,26 +283,38 @@ static void on_changed(void *ctx, struct etcd_answer *answer) {
 		finish_change(op, answer->revision);
 }
 
+/* Nothing was written yet, whatever became of the question. */
+static void nothing_was_changed(struct err *err) {
+	if (err->code == -ETIMEDOUT || err->code == -EIO)
+		err->code = -ENOTCONN;
+}
+
+static void write_plan(struct op *op, int64_t revision) {
+	const struct skydns_change *c = &op->change;
+	const struct etcd_txn txn = {
+		.compares = c->compares, .n_compares = c->n_compares, .writes = c->writes, .n_writes = c->n_writes};
+
+	if (c->n_writes > 0)
+		op->call = etcd_txn(op->s->etcd, &txn, cb_of(op, on_changed));
+	else
+		finish_change(op, revision);
+}
+
 static void on_read(void *ctx, struct etcd_answer *answer) {
 	struct op *op = ctx;
-	struct skydns_change *c = &op->change;
+	const struct discovery_entry *wanted = op->n_wanted > 0 ? &op->wanted[0] : NULL;
 
 	op->call = NULL;
 	int r = answer->result;
+	if (r < 0)
+		nothing_was_changed(&answer->err);
 	skydns_view_add(op->view, &answer->kvs);
 	if (r == 0)
-		r = skydns_plan(op->view, op->key, op->n_wanted > 0 ? &op->wanted[0] : NULL, op->version, c, &answer->err);
-	if (r < 0) {
+		r = skydns_plan(op->view, op->key, wanted, op->version, &op->change, &answer->err);
+	if (r < 0)
 		finish_done(op, r, NULL, &answer->err);
-		return;
-	}
-	if (c->n_writes == 0) {
-		finish_change(op, answer->revision);
-		return;
-	}
-	const struct etcd_txn txn = {
-		.compares = c->compares, .n_compares = c->n_compares, .writes = c->writes, .n_writes = c->n_writes};
-	op->call = etcd_txn(op->s->etcd, &txn, cb_of(op, on_changed));
+	else
+		write_plan(op, answer->revision);
 }
 
 /* Reads what it is about; wanted NULL: it is to go. */
