@@ -23,6 +23,7 @@ struct bed {
 	int64_t revision;
 	struct err err;
 	bool free_etcd;
+	size_t pages, given;
 };
 
 static void write_password(struct bed *t, const char *text) {
@@ -160,6 +161,33 @@ static void a_range_that_is_compacted_under_it_begins_again(void **state) {
 	assert_int_equal(t->result, 0);
 	assert_int_equal(t->kvs.n, 15);
 	assert_int_equal(t->revision, 100);
+}
+
+static void on_page(void *ctx, struct etcd_kvs *kvs) {
+	struct bed *t = ctx;
+
+	t->pages++;
+	if (kvs)
+		t->given += kvs->n;
+	else
+		t->given = 0;
+}
+
+static void pages_may_be_had_one_by_one(void **state) {
+	struct bed *t = *state;
+	struct etcd_cb cb = cb_of(t);
+
+	cb.page = on_page;
+	connect_to(t, t->a.server.port, 0, NULL);
+	fill(&t->a, 15);
+	etcd_range(t->etcd, "/k/", "/k0", 10, cb);
+	RUN_UNTIL(&t->loop, t->a.ranges == 1);
+	t->a.revision = t->a.compacted = 100;
+	wait_for(t, 1);
+	assert_int_equal(t->result, 0);
+	assert_int_equal(t->kvs.n, 0);
+	assert_int_equal(t->pages, 4); /* one, that it counts no more, two */
+	assert_int_equal(t->given, 15);
 }
 
 static void several_keys_are_got_as_far_as_they_are_there(void **state) {
@@ -551,6 +579,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(a_range_is_read_page_by_page),
 		TEST(a_range_that_is_compacted_under_it_begins_again),
+		TEST(pages_may_be_had_one_by_one),
 		TEST(several_keys_are_got_as_far_as_they_are_there),
 		TEST(a_transaction_is_done_whole_or_not_at_all),
 		TEST(a_dead_first_member_is_left_for_the_next_which_is_kept),

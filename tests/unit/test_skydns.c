@@ -577,16 +577,16 @@ static void a_key_that_looks_like_a_second_address_is_another_entry(void **state
 /* ---- etcd's own troubles ---- */
 
 static const struct {
-	const char *what, *to;
+	const char *what;
 	int status;
 	const char *body;
 	int result;
 } troubles[] = {
-	{"no permission", "txn", 403, ETCD_STANDIN_ERROR("etcdserver: permission denied", "7"), -EACCES},
-	{"no leader", "txn", 503, ETCD_STANDIN_ERROR("etcdserver: no leader", "14"), -ENOTCONN},
-	{"no space", "txn", 429, ETCD_STANDIN_ERROR("etcdserver: mvcc: database space exceeded", "8"), -EIO},
-	{"garbage", "txn", 200, "<html>", -EPROTO},
-	{"wrong types", "txn", 200, "{\"header\":{\"revision\":7},\"responses\":\"x\"}", -EPROTO},
+	{"no permission", 403, ETCD_STANDIN_ERROR("etcdserver: permission denied", "7"), -EACCES},
+	{"no leader", 503, ETCD_STANDIN_ERROR("etcdserver: no leader", "14"), -ENOTCONN},
+	{"no space", 429, ETCD_STANDIN_ERROR("etcdserver: mvcc: database space exceeded", "8"), -ENOTCONN},
+	{"garbage", 200, "<html>", -EPROTO},
+	{"wrong types", 200, "{\"header\":{\"revision\":7},\"responses\":\"x\"}", -EPROTO},
 };
 
 static void etcds_troubles_are_told_with_the_systems_name(void **state) {
@@ -603,13 +603,23 @@ static void etcds_troubles_are_told_with_the_systems_name(void **state) {
 	}
 }
 
-static void a_server_that_is_silent_costs_the_configured_time(void **state) {
+static void fall_silent(void *ctx) {
+	struct bed *t = ctx;
+	standin_drop_all(&t->etcd.server);
+}
+
+static void whether_a_silent_server_can_have_done_it_is_told(void **state) {
 	struct bed *t = *state;
 
 	make(t, true, NULL, span_ms(100));
-	etcd_standin_lie(&t->etcd, SIZE_MAX, NULL, 0, NULL);
-	assert_int_equal(set(t, &t->web, NULL), -ETIMEDOUT);
+	etcd_standin_lie(&t->etcd, 2, NULL, 0, NULL);
+	assert_int_equal(set(t, &t->web, NULL), -ENOTCONN); /* it was still being read */
 	assert_int_equal(list(t, &t->web), -ETIMEDOUT);
+	t->etcd.before = fall_silent;
+	t->etcd.ctx = t;
+	assert_int_equal(set(t, &t->web, NULL), -EIO);
+	assert_int_equal(look(t, &t->web), 0);
+	assert_complete(t, &t->web);
 }
 
 static void a_password_may_change_while_heird_runs(void **state) {
@@ -709,7 +719,7 @@ int main(void) {
 		TEST(all_reverse_records_are_read_once_and_then_those_of_our_nets),
 		TEST(a_key_that_looks_like_a_second_address_is_another_entry),
 		TEST(etcds_troubles_are_told_with_the_systems_name),
-		TEST(a_server_that_is_silent_costs_the_configured_time),
+		TEST(whether_a_silent_server_can_have_done_it_is_told),
 		TEST(a_password_may_change_while_heird_runs),
 		TEST(a_freed_system_is_never_heard_of),
 		TEST(the_system_may_be_freed_in_a_callback),

@@ -57,7 +57,7 @@ struct etcd_call {
 	struct strs keys;             /* of a get */
 	struct etcd_kv from;          /* of a range: where the next page begins */
 	char *range_from, *range_end; /* all of it */
-	size_t page, restarts;
+	size_t page, n_keys, restarts;
 	int64_t revision;
 
 	struct etcd_call *prev, *next;
@@ -153,9 +153,10 @@ static enum next elsewhere(const struct etcd_call *c) {
 	return c->op->changes && c->answer.result != -ENOTCONN ? NEXT_FINISH : NEXT_MEMBER;
 }
 
-static void drop_page(struct etcd_call *c) {
+static void begin_range(struct etcd_call *c) {
 	etcd_kvs_clear(&c->answer.kvs);
 	c->revision = 0;
+	c->n_keys = 0;
 	xstr_replace(&c->from.key, c->range_from);
 	c->from.key_len = strlen(c->range_from);
 	free(c->body);
@@ -172,7 +173,9 @@ static enum next judge_error(struct etcd_call *c, const struct http_result *http
 		return NEXT_FINISH;
 	}
 	if (kind == ETCD_ERROR_COMPACTED && c->range_from && c->restarts++ < RESTARTS_MAX) {
-		drop_page(c);
+		begin_range(c);
+		if (c->cb.page)
+			c->cb.page(c->cb.ctx, NULL);
 		return NEXT_MORE;
 	}
 	a->result = after[kind].result ? after[kind].result : strstr(a->err.msg, "timed out") ? -ETIMEDOUT : -EIO;
@@ -376,14 +379,20 @@ static void ask(struct etcd_call *c) {
 /* ---- the questions ---- */
 
 /* The next page begins behind the last key, and is of the same revision. */
-static void turn_page(struct etcd_call *c) {
-	const struct etcd_kv *last = &c->answer.kvs.v[c->answer.kvs.n - 1];
-
+static void turn_page(struct etcd_call *c, const struct etcd_kv *last) {
 	c->from.key = xreallocarray(c->from.key, last->key_len + 1, 1);
 	memcpy(c->from.key, last->key, last->key_len + 1); /* its NUL is what makes it the next one */
 	c->from.key_len = last->key_len + 1;
 	free(c->body);
 	c->body = etcd_range_body(c->from.key, c->from.key_len, c->range_end, c->page, c->revision);
+}
+
+static void give_page(struct etcd_call *c, struct etcd_kvs *kvs) {
+	if (c->cb.page)
+		c->cb.page(c->cb.ctx, kvs);
+	else
+		etcd_kvs_move(&c->answer.kvs, kvs);
+	etcd_kvs_clear(kvs);
 }
 
 static int take_page(struct etcd_call *c, const struct http_result *http, struct err *err) {
@@ -394,14 +403,14 @@ static int take_page(struct etcd_call *c, const struct http_result *http, struct
 		return r;
 	if (c->revision == 0)
 		c->revision = page.revision;
-	etcd_kvs_move(&c->answer.kvs, &page.kvs);
 	c->answer.revision = c->revision;
-	if (c->answer.kvs.n > ETCD_KEYS_MAX)
+	c->n_keys += page.kvs.n;
+	if (page.more)
+		turn_page(c, &page.kvs.v[page.kvs.n - 1]);
+	give_page(c, &page.kvs);
+	if (c->n_keys > ETCD_KEYS_MAX)
 		return err_set(err, -EREMOTEIO, "more than %zu keys from %.128s on", ETCD_KEYS_MAX, c->range_from);
-	if (!page.more)
-		return 0;
-	turn_page(c);
-	return 1;
+	return page.more;
 }
 
 static int take_got(struct etcd_call *c, const struct http_result *http, struct err *err) {
@@ -434,7 +443,7 @@ struct etcd_call *etcd_range(struct etcd *e, const char *from, const char *end, 
 	c->range_from = xstrdup(from);
 	c->range_end = xstrdup(end);
 	c->page = page ? page : PAGE;
-	drop_page(c);
+	begin_range(c);
 	ask(c);
 	return c;
 }

@@ -43,8 +43,13 @@ struct etcd_answer {
 
 typedef void etcd_done_fn(void *ctx, struct etcd_answer *answer);
 
+/* A page of a range, which it may take by etcd_kvs_move. NULL: what was given before counts no more, the range begins again. It
+ * frees neither the call nor the client. */
+typedef void etcd_page_fn(void *ctx, struct etcd_kvs *kvs);
+
 struct etcd_cb {
 	etcd_done_fn *fn;
+	etcd_page_fn *page; /* of a range; NULL: all of it is collected in the answer */
 	void *ctx;
 	struct mono deadline; /* of everything, authentication too */
 };

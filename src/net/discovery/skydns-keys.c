@@ -161,10 +161,14 @@ void skydns_places_of(const struct skydns_layout *l, const struct discovery_entr
 	add_address(l, e, e->address6, e->address ? SECOND : "", ret);
 }
 
+static char *value_at(const struct skydns_layout *l, const struct discovery_entry *e, const struct skydns_place *p) {
+	return p->reverse ? reverse_value(l, e) : forward_value(l, e, p->address);
+}
+
 void skydns_places_fill(const struct skydns_layout *l, const struct discovery_entry *e, struct skydns_places *ret) {
 	skydns_places_of(l, e, ret);
 	for (size_t i = 0; i < ret->n; i++)
-		ret->v[i].value = ret->v[i].reverse ? reverse_value(l, e) : forward_value(l, e, ret->v[i].address);
+		ret->v[i].value = value_at(l, e, &ret->v[i]);
 }
 
 void skydns_places_clear(struct skydns_places *p) {
@@ -184,17 +188,23 @@ const struct skydns_place *skydns_place_at(const struct skydns_places *p, const 
 
 /* ---- whose it is ---- */
 
-static bool stands_where_it_says(const struct skydns_layout *l, const struct discovery_entry *e, const char *key) {
+/* False: it stands elsewhere than it says. */
+static bool stands_where_it_says(const struct skydns_layout *l, const struct discovery_entry *e, const struct etcd_kv *kv,
+				 bool *ret_good) {
 	struct skydns_places places;
 
 	skydns_places_of(l, e, &places);
-	bool found = skydns_place_at(&places, key) != NULL;
+	const struct skydns_place *p = skydns_place_at(&places, kv->key);
+	if (p) {
+		CLEANUP_FREE char *value = value_at(l, e, p);
+		*ret_good = strlen(value) == kv->value_len && memcmp(value, kv->value, kv->value_len) == 0;
+	}
 	skydns_places_clear(&places);
-	return found;
+	return p != NULL;
 }
 
 /* Not "host" and the rest: what others see may be wrong, and is then mended. */
-bool skydns_is_ours(const struct skydns_layout *l, const struct etcd_kv *kv, struct discovery_entry *ret) {
+bool skydns_is_ours(const struct skydns_layout *l, const struct etcd_kv *kv, struct discovery_entry *ret, bool *ret_good) {
 	CLEANUP_JSON json_t *j = NULL;
 	struct discovery_entry e = {0};
 
@@ -204,7 +214,7 @@ bool skydns_is_ours(const struct skydns_layout *l, const struct etcd_kv *kv, str
 	if (!mark || !key || discovery_entry_decode(mark, l->cluster, &e, NULL) != 0)
 		return false;
 	e.key = xstrdup(key);
-	if (skydns_check(&e, NULL) < 0 || !stands_where_it_says(l, &e, kv->key)) {
+	if (skydns_check(&e, NULL) < 0 || !stands_where_it_says(l, &e, kv, ret_good)) {
 		discovery_entry_clear(&e);
 		return false;
 	}

@@ -59,8 +59,8 @@ void skydns_places_clear(struct skydns_places *p);
 /* NULL: none of them. */
 const struct skydns_place *skydns_place_at(const struct skydns_places *p, const char *key);
 
-/* True: it is ours, and *ret is filled. */
-bool skydns_is_ours(const struct skydns_layout *l, const struct etcd_kv *kv, struct discovery_entry *ret);
+/* True: it is ours, and *ret is filled. ret_good: the value is the one that the entry in it is to have here. */
+bool skydns_is_ours(const struct skydns_layout *l, const struct etcd_kv *kv, struct discovery_entry *ret, bool *ret_good);
 /* A foreign one for people: "/skydns/local/svc/web" holds "{…}". Printable, cut. Owned. */
 char *skydns_say(const struct etcd_kv *kv);
 

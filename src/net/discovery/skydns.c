@@ -39,10 +39,11 @@ struct op {
 
 	struct discovery_entry *wanted; /* of list: several */
 	size_t n_wanted;
-	char *key, *version; /* of set and unset: the entry's; what was there, or NULL */
-	struct etcd_kvs kvs; /* read so far */
-	struct strs ranges;  /* of list: still to be read */
-	bool reads_all;      /* of list: every reverse record */
+	char *key, *version;      /* of set and unset: the entry's; what was there, or NULL */
+	struct skydns_view *view; /* what was read so far */
+	size_t before;            /* this range */
+	struct strs ranges;       /* of list: still to be read */
+	bool reads_all;           /* of list: every reverse record */
 	struct skydns_change change;
 
 	struct op *prev, *next;
@@ -56,6 +57,7 @@ static struct op *op_new(struct discovery *d, void *user) {
 
 	op->s = s;
 	op->user = user;
+	op->view = skydns_view_new(&s->layout);
 	op->deadline = mono_add(mono_now(), s->timeout);
 	DL_APPEND(s->ops, op);
 	return op;
@@ -68,7 +70,7 @@ static void op_destroy(struct op *op) {
 	free(op->wanted);
 	free(op->key);
 	free(op->version);
-	etcd_kvs_clear(&op->kvs);
+	skydns_view_free(op->view);
 	strs_clear(&op->ranges);
 	skydns_change_clear(&op->change);
 	free(op);
@@ -85,10 +87,10 @@ static struct etcd_cb cb_of(struct op *op, etcd_done_fn *fn) {
 	return (struct etcd_cb){.fn = fn, .ctx = op, .deadline = op->deadline};
 }
 
-/* In the words of discovery.h, with the system's name. */
+/* In the words of discovery.h, with the system's name: what etcd refuses was not changed. */
 static void put_in_words(const struct op *op, struct err *err) {
 	if (err->code == -EREMOTEIO)
-		err->code = -EIO;
+		err->code = -ENOTCONN;
 	err_wrap(err, "%.64s", op->s->discovery.name);
 }
 
@@ -130,14 +132,10 @@ static void note_nets(struct skydns *s, const struct discovery_entry *e) {
 	note_address(s, e->address6);
 }
 
-static void note_found(struct skydns *s, const struct etcd_kvs *kvs) {
-	struct discovery_entry e;
-
-	for (size_t i = 0; i < kvs->n; i++)
-		if (skydns_is_ours(&s->layout, &kvs->v[i], &e)) {
-			note_nets(s, &e);
-			discovery_entry_clear(&e);
-		}
+static void note_found(struct skydns *s, const struct skydns_view *v) {
+	for (size_t i = 0; i < skydns_view_count(v); i++)
+		if (skydns_view_entry(v, i))
+			note_nets(s, skydns_view_entry(v, i));
 }
 
 /* ---- list, look ---- */
@@ -149,19 +147,36 @@ static void judge_op(struct op *op, const char *only) {
 
 	for (size_t i = 0; i < op->n_wanted; i++)
 		wanted[i] = &op->wanted[i];
-	skydns_judge(&op->s->layout, &op->kvs, wanted, op->n_wanted, only, &found, &n);
+	skydns_judge(op->view, wanted, op->n_wanted, only, &found, &n);
 	free(wanted);
 	finish_list(op, NULL, found, n);
 }
 
+static void on_page(void *ctx, struct etcd_kvs *kvs) {
+	struct op *op = ctx;
+
+	if (kvs)
+		skydns_view_add(op->view, kvs);
+	else
+		skydns_view_cut(op->view, op->before);
+}
+
 static void on_range(void *ctx, struct etcd_answer *answer);
+
+static void read_range(struct op *op, const char *range, etcd_done_fn *done) {
+	CLEANUP_FREE char *from = skydns_below(range), *end = skydns_behind(range);
+	struct etcd_cb cb = cb_of(op, done);
+
+	cb.page = on_page;
+	op->before = skydns_view_count(op->view);
+	op->call = etcd_range(op->s->etcd, from, end, 0, cb);
+}
 
 static void read_next(struct op *op) {
 	CLEANUP_FREE char *range = xstrdup(op->ranges.v[0]);
-	CLEANUP_FREE char *from = skydns_below(range), *end = skydns_behind(range);
 
 	strs_remove(&op->ranges, range);
-	op->call = etcd_range(op->s->etcd, from, end, 0, cb_of(op, on_range));
+	read_range(op, range, on_range);
 }
 
 /* Behind the entries themselves, whose addresses say where to look. */
@@ -179,7 +194,7 @@ static void add_reverse_ranges(struct op *op) {
 
 static void end_list(struct op *op) {
 	if (op->reads_all)
-		note_found(op->s, &op->kvs);
+		note_found(op->s, op->view);
 	op->s->all_read |= op->reads_all;
 	judge_op(op, NULL);
 }
@@ -192,7 +207,6 @@ static void on_range(void *ctx, struct etcd_answer *answer) {
 		finish_list(op, &answer->err, NULL, 0);
 		return;
 	}
-	etcd_kvs_move(&op->kvs, &answer->kvs);
 	if (op->ranges.n > 0)
 		read_next(op);
 	else
@@ -203,7 +217,7 @@ static void on_entries(void *ctx, struct etcd_answer *answer) {
 	struct op *op = ctx;
 
 	if (answer->result == 0 && op->s->layout.reverse) {
-		note_found(op->s, &answer->kvs);
+		note_found(op->s, op->view);
 		add_reverse_ranges(op);
 	}
 	on_range(op, answer);
@@ -211,14 +225,12 @@ static void on_entries(void *ctx, struct etcd_answer *answer) {
 
 static void list(struct discovery *d, const struct discovery_entry *const *wanted, size_t n, discovery_list_fn *done, void *user) {
 	struct op *op = op_new(d, user);
-	const char *base = op->s->layout.base;
-	CLEANUP_FREE char *from = skydns_below(base), *end = skydns_behind(base);
 
 	op->on_list = done;
 	op_want(op, wanted, n);
 	for (size_t i = 0; i < n; i++)
 		note_nets(op->s, wanted[i]);
-	op->call = etcd_range(op->s->etcd, from, end, 0, cb_of(op, on_entries));
+	read_range(op, op->s->layout.base, on_entries);
 }
 
 static void on_looked(void *ctx, struct etcd_answer *answer) {
@@ -229,7 +241,7 @@ static void on_looked(void *ctx, struct etcd_answer *answer) {
 		finish_list(op, &answer->err, NULL, 0);
 		return;
 	}
-	etcd_kvs_move(&op->kvs, &answer->kvs);
+	skydns_view_add(op->view, &answer->kvs);
 	judge_op(op, op->wanted[0].key);
 }
 
@@ -271,26 +283,38 @@ static void on_changed(void *ctx, struct etcd_answer *answer) {
 		finish_change(op, answer->revision);
 }
 
+/* Nothing was written yet, whatever became of the question. */
+static void nothing_was_changed(struct err *err) {
+	if (err->code == -ETIMEDOUT || err->code == -EIO)
+		err->code = -ENOTCONN;
+}
+
+static void write_plan(struct op *op, int64_t revision) {
+	const struct skydns_change *c = &op->change;
+	const struct etcd_txn txn = {
+		.compares = c->compares, .n_compares = c->n_compares, .writes = c->writes, .n_writes = c->n_writes};
+
+	if (c->n_writes > 0)
+		op->call = etcd_txn(op->s->etcd, &txn, cb_of(op, on_changed));
+	else
+		finish_change(op, revision);
+}
+
 static void on_read(void *ctx, struct etcd_answer *answer) {
 	struct op *op = ctx;
-	struct skydns_change *c = &op->change;
+	const struct discovery_entry *wanted = op->n_wanted > 0 ? &op->wanted[0] : NULL;
 
 	op->call = NULL;
 	int r = answer->result;
+	if (r < 0)
+		nothing_was_changed(&answer->err);
+	skydns_view_add(op->view, &answer->kvs);
 	if (r == 0)
-		r = skydns_plan(&op->s->layout, op->key, op->n_wanted > 0 ? &op->wanted[0] : NULL, op->version, &answer->kvs, c,
-				&answer->err);
-	if (r < 0) {
+		r = skydns_plan(op->view, op->key, wanted, op->version, &op->change, &answer->err);
+	if (r < 0)
 		finish_done(op, r, NULL, &answer->err);
-		return;
-	}
-	if (c->n_writes == 0) {
-		finish_change(op, answer->revision);
-		return;
-	}
-	const struct etcd_txn txn = {
-		.compares = c->compares, .n_compares = c->n_compares, .writes = c->writes, .n_writes = c->n_writes};
-	op->call = etcd_txn(op->s->etcd, &txn, cb_of(op, on_changed));
+	else
+		write_plan(op, answer->revision);
 }
 
 /* Reads what it is about; wanted NULL: it is to go. */
