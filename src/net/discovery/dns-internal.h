@@ -56,6 +56,11 @@ struct dns_call {
 	unsigned attempts;
 	size_t at; /* in reverse, or of a list in the zones */
 
+	const struct dns_records *from; /* what is taken away: `old`, or `new` in a repeat */
+
+	struct dns_table learned; /* the zone, where something foreign was seen */
+	void (*after_learning)(struct dns_call *call);
+
 	/* of a list */
 	struct strs fetched; /* reverse zones that were transferred */
 	bool whole;          /* the zone itself was */
@@ -80,6 +85,9 @@ void dns_call_next_job(struct dns_call *call);
 /* The entry of that key as `seen` has it. 0: ours, and *ret_text its TXT (owned); 1: there is none; 2: its TXT is foreign. */
 int dns_entry_seen(const struct dns *d, const struct dns_table *seen, const char *key, struct discovery_entry *ret,
 		   char **ret_text);
+/* What was seen as foreign may be of an entry that is not in the book: transfers the zone, puts what it has there, and goes on with
+ * `next`. False: that was done already, or cannot be; nothing follows. */
+bool dns_learn(struct dns_call *call, void (*next)(struct dns_call *call));
 void dns_list_first(struct dns_call *call);
 void dns_look_first(struct dns_call *call);
 

@@ -150,6 +150,34 @@ static void note_all(struct dns_call *call, const struct dns_table *ours) {
 		dns_book_retain(&call->dns->book, ours, call->turn);
 }
 
+/* ---- what other managers made ---- */
+
+/* What seemed foreign may be an entry that another manager made since the last list. */
+static void on_learned(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+	struct dns *d = call->dns;
+
+	(void)err; /* where nothing is to be learned, it stays foreign */
+	dns_call_next_job(call);
+	for (const struct dns_rrset *set = result == 0 ? call->learned.sets : NULL; set; set = set->hh.next) {
+		char *key CLEANUP_FREE = set->type == DNS_TXT ? dns_key_of(&d->zones, set->name) : NULL;
+		struct discovery_found f = {0};
+		if (key && dns_entry_seen(d, &call->learned, key, &f.entry, &f.version) == 0)
+			note(call, &f);
+		discovery_found_clear(&f);
+	}
+	dns_table_clear(&call->learned);
+	call->after_learning(call);
+}
+
+bool dns_learn(struct dns_call *call, void (*next)(struct dns_call *call)) {
+	if (call->after_learning)
+		return false;
+	call->after_learning = next;
+	return dns_ask_transfer(&call->client, call->dns->zones.zone, &call->learned, dns_call_cb(call, on_learned), &call->job,
+				NULL) == 0;
+}
+
 /* ---- all of it ---- */
 
 static void find_strange(const struct dns_call *call, struct dns_table *ret) {
@@ -216,13 +244,23 @@ static void ask(struct dns_call *call, const struct dns_records *questions, dns_
 		dns_call_end(call, r, NULL, &err);
 }
 
+static bool is_any_strange(const struct dns_call *call) {
+	struct dns_table strange CLEANUP_DNS_TABLE = {0};
+
+	find_strange(call, &strange);
+	for (const struct dns_rrset *set = strange.sets; set; set = set->hh.next)
+		if (set->type != DNS_PTR) /* nothing is learned about those */
+			return true;
+	return false;
+}
+
 static void on_names_seen(void *ctx, int result, const struct err *err) {
 	struct dns_call *call = ctx;
 
 	dns_call_next_job(call);
 	if (result < 0)
 		dns_call_end(call, result, NULL, err);
-	else
+	else if (!is_any_strange(call) || !dns_learn(call, compile))
 		compile(call);
 }
 
@@ -238,6 +276,8 @@ static void on_txt_seen(void *ctx, int result, const struct err *err) {
 		return;
 	}
 	find_ours(call, key);
+	for (size_t i = 0; i < call->n_found; i++)
+		note(call, &call->found[i]);
 	ask_places(call, &questions, &call->wanted[0]);
 	for (size_t i = 0; i < call->n_found; i++) {
 		ask_places(call, &questions, &call->found[i].entry);

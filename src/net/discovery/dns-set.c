@@ -174,20 +174,31 @@ static void on_forward(void *ctx, int result, const struct err *err) {
 		end_with(call, result, err);
 }
 
-static void forward(struct dns_call *call, const struct dns_records *old) {
-	struct dns_change c = change_of(call, old);
+static int send_forward(struct dns_call *call, const struct dns_change *c, struct err *err) {
 	struct dns_update update;
-	struct err err;
 
 	dns_update_init(&update);
-	int r = dns_plan_update(&c, &call->seen, &update, &err);
+	int r = dns_plan_update(c, &call->seen, &update, err);
 	if (r == 0)
-		r = dns_ask_update(&call->client, call->dns->zones.zone, &update, dns_call_cb(call, on_forward), &call->job, &err);
+		r = dns_ask_update(&call->client, call->dns->zones.zone, &update, dns_call_cb(call, on_forward), &call->job, err);
 	dns_update_clear(&update);
+	return r;
+}
+
+static void forward_from(struct dns_call *call) {
+	const struct dns_change c = change_of(call, call->from);
+	struct err err;
+	int r = send_forward(call, &c, &err);
+
 	if (r == 0)
 		dns_book_expect(&call->dns->book, c.key, &call->new);
-	else
+	else if (r != -EEXIST || !dns_learn(call, forward_from))
 		end_with(call, r, &err);
+}
+
+static void forward(struct dns_call *call, const struct dns_records *old) {
+	call->from = old;
+	forward_from(call);
 }
 
 /* ---- what was seen instead ---- */
