@@ -28,7 +28,8 @@ static int compare_texts(const void *a, const void *b) { return strcmp(*(char *c
 static void join(struct strs *list, char answer[static DISCO_ANSWER_MAX]) {
 	size_t used = 0;
 
-	qsort(list->v, list->n, sizeof list->v[0], compare_texts);
+	if (list->n > 1)
+		qsort(list->v, list->n, sizeof list->v[0], compare_texts);
 	answer[0] = '\0';
 	for (size_t i = 0; i < list->n && used < DISCO_ANSWER_MAX; i++)
 		used += (size_t)snprintf(answer + used, DISCO_ANSWER_MAX - used, "%s%s", i ? " " : "", list->v[i]);

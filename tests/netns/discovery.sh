@@ -215,8 +215,8 @@ bind_run() {
 }
 
 bind_dig() {
-	in_underlay "$("$here/engines" --bind)/bin/dig" "@$subnet.1" \
-		+time=2 +tries=1 "$@"
+	unpacked=$("$here/engines" --bind) || die "discovery: there is no bind"
+	in_underlay "$unpacked/bin/dig" "@$subnet.1" +time=2 +tries=1 "$@"
 }
 
 bind_answers() { bind_dig +short lab.example SOA | grep -q '^ns\.'; }
@@ -243,7 +243,8 @@ server_wait() {
 # server_up SERVER: not more than once.
 server_up() {
 	[ ! -e "$disco/$1.bin" ] || return 0
-	printf '%s/bin\n' "$("$here/engines" "--$1")" >"$disco/$1.bin"
+	unpacked=$("$here/engines" "--$1") || die "discovery: there is no $1"
+	printf '%s/bin\n' "$unpacked" >"$disco/$1.bin"
 	"$1_run"
 	server_wait "$1"
 	"$1_prepare" >>"$state/$1.log" 2>&1 ||

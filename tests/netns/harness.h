@@ -110,6 +110,7 @@ struct heird_options {
 	bool slow;             /* the defaults' heartbeat, else one that is twice as fast */
 	bool no_control;       /* no control socket */
 	bool agents;           /* the hosts' agents, which the laboratory was to start */
+	bool ipv6;             /* ports that containers publish are reached at fd00:99::1N */
 	const char *agentless; /* this host's is not named; NULL */
 };
 

@@ -28,6 +28,8 @@ static void write_engine(FILE *f, const struct heird_options *o, int host) {
 	bool agent = o->agents && !(o->agentless && atoi(o->agentless + 1) == host);
 
 	fprintf(f, "  - {name: h%d, url: \"tcp://10.99.0.1%d:2375\", labels: {rack: r%d}", host, host, host < 3 ? 1 : 2);
+	if (o->ipv6)
+		fprintf(f, ", address: \"fd00:99::1%d\"", host);
 	if (agent)
 		fprintf(f, ", agent: {url: \"http://10.99.0.1%d:4460\"}", host);
 	fprintf(f, "}\n");
