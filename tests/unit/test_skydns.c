@@ -168,8 +168,7 @@ static void assert_value(const struct bed *t, const char *key, const char *field
 	const char *text = etcd_standin_get(&t->etcd, key);
 	struct err err;
 
-	if (!text)
-		fail_msg("%s is not there", key);
+	assert_non_null(text);
 	assert_int_equal(json_parse(text, strlen(text), key, &j, &err), 0);
 	assert_string_equal(json_str_or(j, field, "none"), value);
 }

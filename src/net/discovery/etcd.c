@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <utlist.h>
@@ -332,6 +333,7 @@ static void on_answer(void *ctx, const struct http_result *http) {
  * was sent waits as long as there is. */
 static void send_question(struct etcd_call *c, struct span left) {
 	struct etcd *e = c->e;
+	assert(c->body);
 	struct span share = {left.ns / (int64_t)(e->urls.n - c->tried)};
 	CLEANUP_FREE char *url = xasprintf("%s%s", e->urls.v[c->member], c->op->path);
 	char *token CLEANUP(cleanup_free) = e->token && !c->op->anonymous ? xasprintf("Authorization: %s", e->token) : NULL;

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <utlist.h>
@@ -325,6 +326,7 @@ static void change(struct op *op, const struct discovery_entry *wanted, const st
 	struct strs keys = {0};
 	struct err err;
 
+	assert(wanted || was);
 	if (wanted && skydns_check(wanted, &err) < 0) {
 		op->call = etcd_fail(etcd, &err, cb);
 		return;

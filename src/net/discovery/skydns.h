@@ -2,8 +2,14 @@
  *
  * "web" in domain svc.local is <prefix>/local/svc/web/<key> = {"host":"10.20.0.50","port":80,"ttl":10,…}; a second address is a
  * leaf of its own, <key>-6. The reverse record of 10.20.0.50 is <prefix>/arpa/in-addr/10/20/0/50 = {"host":"web.svc.local"}. The
- * mark is one more field, "heir", which others do not read. All keys of an entry change in one transaction that compares what was
- * there. */
+ * mark is two more fields, "heir" and "heir_key", which others do not read. All keys of an entry change in one transaction that
+ * compares what was there.
+ *
+ * In an entry's way is whatever else stands at its own leaves, and a leaf at the service's name, which CoreDNS would no longer
+ * answer once there is one below it. Other leaves below the name may be anybody's. A foreign reverse record stays, and so does one
+ * of another entry of ours with the same address. Without `reverse` no reverse record is read, nor is one of ours taken away.
+ *
+ * look() finds an entry where `wanted` is to be; what is left of it under a former service's name is found by list(). */
 #ifndef DISCOVERY_SKYDNS_H
 #define DISCOVERY_SKYDNS_H
 
