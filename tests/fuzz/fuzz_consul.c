@@ -20,7 +20,8 @@ static void rebuild(const struct consul_service *s) {
 	assert(consul_parse_catalog(text, strlen(text), "prod", &again, &err) == 0);
 	assert(again.n == 1 && !again.v[0].damaged && discovery_entry_equal(&again.v[0].entry, &s->entry));
 	consul_services_clear(&again);
-	CLEANUP_FREE char *registration = consul_agent_service(&s->entry, "prod", span_sec(30));
+	char *registration = consul_agent_service(&s->entry, "prod", span_sec(30));
+	free(registration);
 }
 
 static void check(struct consul_services *list) {

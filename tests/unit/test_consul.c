@@ -42,7 +42,8 @@ struct bed {
 		struct bed *bed;
 		int which;
 		struct rule rules[8];
-		bool dead;
+		bool dead, mute; /* mute: what is registered there does not get into the catalog */
+		json_t *registered;
 	} sides[N_SERVERS];
 	struct strs said; /* "0 PUT /v1/txn": who was asked what, without queries */
 	char *query, *headers;
@@ -92,16 +93,46 @@ static void note(struct bed *t, int which, const char *asked, const struct stand
 	assert_int_equal(json_parse(r->body, r->body_len, "request", &t->body, &err), 0);
 }
 
+/* Anti-entropy: what was registered at an agent is in the catalog, on node a1 or a2. NULL: the rule holds. Owned. */
+static char *from_agents(struct bed *t, const char *asked, const struct rule *rule) {
+	bool checks = strstr(asked, "/health/state/any") != NULL;
+	CLEANUP_JSON json_t *answer = checks ? json_loads(rule->body ? rule->body : "", 0, NULL) : NULL;
+
+	for (int i = AGENT1; i < N_SERVERS; i++) {
+		const char *node = i == AGENT1 ? "a1" : "a2";
+		CLEANUP_FREE char *path = xasprintf("/node-services/%s?", node);
+		if (!t->sides[i].registered || t->sides[i].mute)
+			continue;
+		if (answer)
+			json_array_append_new(answer, json_pack("{s:s}", "Node", node));
+		else if (strstr(asked, path))
+			answer = json_pack("{s:{},s:[O]}", "Node", "Services", t->sides[i].registered);
+	}
+	return json_is_object(answer) || json_array_size(answer) > 0 ? json_text(answer) : NULL;
+}
+
+static void note_registration(struct side *side, const char *asked) {
+	if (!strstr(asked, "PUT /v1/agent/service/register"))
+		return;
+	json_decref(side->registered);
+	side->registered = json_deep_copy(side->bed->body);
+	json_object_set(side->registered, "Service", json_object_get(side->registered, "Name"));
+	json_object_set_new(side->registered, "ModifyIndex", json_integer(50));
+}
+
 static void serve(void *ctx, struct standin_conn *conn, const struct standin_request *r) {
 	struct side *side = ctx;
 	CLEANUP_FREE char *asked = xasprintf("%s %s", r->method, r->path);
 	const struct rule *rule = rule_of(side, asked);
 
 	note(side->bed, side->which, asked, r);
+	if (!side->dead && rule->status == 200)
+		note_registration(side, asked);
+	CLEANUP_FREE char *synced = side->which == SERVER && rule->status == 200 ? from_agents(side->bed, asked, rule) : NULL;
 	if (side->dead || rule->status < 0)
 		standin_close(conn);
 	else if (rule->status > 0)
-		standin_answer(conn, rule->status, rule->body);
+		standin_answer(conn, rule->status, synced ? synced : rule->body);
 }
 
 static void set_rule(struct bed *t, int which, const char *match, int status, const char *body) {
@@ -186,6 +217,8 @@ static int tear_down(void **state) {
 		standin_stop(&t->servers[i]);
 	uv_run(&t->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&t->loop), 0);
+	for (int i = 0; i < N_SERVERS; i++)
+		json_decref(t->sides[i].registered);
 	discovery_entry_clear(&t->entry);
 	strs_clear(&t->options.urls);
 	strs_clear(&t->said);
@@ -793,11 +826,49 @@ static void a_move_writes_the_new_before_it_takes_the_old_away(void **state) {
 	set_rule(t, SERVER, "PUT /v1/txn", 409, STALE); /* anti-entropy was faster */
 	assert_int_equal(set(t, &was), 0);
 	assert_null(t->error);
-	while (t->said.n > 3)
-		strs_remove(&t->said, t->said.v[0]);
+	for (size_t i = t->said.n; i-- > 0;)
+		if (strstr(t->said.v[i], " GET "))
+			strs_remove(&t->said, t->said.v[i]);
 	expect_said(t, order, 3);
 	assert_string_equal(json_str_or(operation(t, 0), "Service.Node", ""), "c1");
 	assert_int_equal(json_int_or(operation(t, 0), "Service.Service.ModifyIndex", 0), 21);
+	discovery_found_clear(&was);
+}
+
+static void what_was_there_stays_until_the_catalog_has_the_new(void **state) {
+	struct bed *t = *state;
+
+	t->env.timeout = span_ms(200);
+	open_it(t);
+	stand_at_h1(t);
+	struct discovery_found was = move_to_h2(t);
+	t->sides[AGENT2].mute = true;
+	assert_int_equal(set(t, &was), -EIO);
+	assert_string_equal(t->error, "consul: " KEY ": the agent of h2 has it, the catalog does not have it from there");
+	assert_int_equal(count_said(t, "1 PUT /v1/agent/service/deregister/" KEY), 0);
+	assert_int_equal(count_said(t, "0 PUT /v1/txn"), 0);
+	t->d->ops->set(t->d, &t->entry, &was, on_done, t);
+	strs_clear(&t->said);
+	RUN_UNTIL(&t->loop, count_said(t, "0 GET /v1/health/state/any") >= 3); /* it goes on asking */
+	t->sides[AGENT2].mute = false;
+	assert_int_equal(wait_for(t), 0);
+	assert_int_equal(count_said(t, "1 PUT /v1/agent/service/deregister/" KEY), 1);
+	discovery_found_clear(&was);
+}
+
+static void an_agent_that_is_silent_is_not_waited_for_twice(void **state) {
+	struct bed *t = *state;
+
+	t->env.timeout = span_ms(200);
+	t->options.ttl = span_sec(30);
+	open_it(t);
+	stand_at_h1(t);
+	struct discovery_found was = move_to_h2(t);
+	set_rule(t, AGENT1, "GET /v1/agent/services", 0, NULL);
+	assert_int_equal(set(t, &was), 0);
+	assert_int_equal(count_said(t, "0 PUT /v1/txn"), 1);
+	assert_int_equal(count_said(t, "1 GET /v1/agent/services"), 1);
+	assert_int_equal(count_said(t, "1 PUT /v1/agent/service/deregister/" KEY), 0);
 	discovery_found_clear(&was);
 }
 
@@ -982,6 +1053,8 @@ int main(void) {
 		AGENTS(what_its_agent_lost_is_incomplete),
 		AGENTS(a_foreign_service_at_the_agent_is_not_overwritten),
 		AGENTS(a_move_writes_the_new_before_it_takes_the_old_away),
+		AGENTS(what_was_there_stays_until_the_catalog_has_the_new),
+		AGENTS(an_agent_that_is_silent_is_not_waited_for_twice),
 		AGENTS(what_a_dead_agent_has_is_taken_from_the_catalog_and_from_it_when_it_is_back),
 		AGENTS(what_was_written_anew_at_an_agent_that_is_back_is_left),
 		AGENTS(of_two_managers_the_older_loses),

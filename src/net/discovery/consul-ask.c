@@ -163,7 +163,16 @@ static int judge(const struct consul_ask *ask, const struct http_result *http, s
 	return err_set(err, code_of(http->status), "%s: answered %d: %s", where(ask), http->status, text);
 }
 
-static bool may_another_do_it(int result) { return result == -ENOTCONN || result == -EIO || result == -ETIMEDOUT; }
+static bool is_unreachable(int result) { return result == -ENOTCONN || result == -ETIMEDOUT; }
+
+bool consul_is_silent(const struct consul_host *h) { return !mono_reached(h->silent_until, mono_now()); }
+
+/* One that was silent is not waited for again while it is likely to be. */
+static void note_host(struct consul_host *h, int result) {
+	h->silent_until = is_unreachable(result) ? mono_add(mono_now(), h->consul->ttl) : (struct mono){0};
+}
+
+static bool may_another_do_it(int result) { return is_unreachable(result) || result == -EIO; }
 
 static bool try_next(struct consul_ask *ask, int result, const struct err *err) {
 	if (ask->q.host || !may_another_do_it(result))
@@ -183,7 +192,9 @@ static void finish(struct consul_ask *ask, struct consul_answer *a) {
 		a->err = ask->open;
 		a->result = a->err.code;
 	}
-	if (!ask->q.host && a->result == 0)
+	if (ask->q.host)
+		note_host(ask->q.host, a->result);
+	else if (a->result == 0)
 		ask->consul->url = server_of(ask);
 	ask->finishing = true;
 	ask->fn(ask->ctx, a);

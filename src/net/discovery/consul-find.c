@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PARALLEL 16
+#define AGENT_TIME span_ms(500) /* for an agent that is looked at; a host that is gone takes all of it */
 
 struct job {
 	struct consul_find *find;
@@ -27,7 +28,7 @@ struct consul_find {
 	size_t n_jobs, next, running;
 	struct consul_place *places;
 	size_t n, room;
-	bool *answered; /* of each host: its agent did */
+	bool *asked, *answered; /* of each host: its agent */
 	consul_find_fn *fn;
 	void *ctx;
 };
@@ -49,6 +50,7 @@ void consul_find_free(struct consul_find *f) {
 		place_clear(&f->places[i]);
 	free(f->places);
 	free(f->jobs);
+	free(f->asked);
 	free(f->answered);
 	free(f->key);
 	free(f);
@@ -95,9 +97,11 @@ static char *path_of(const struct job *j) {
 /* An agent that does not answer must not take the time of those that do. */
 static struct mono deadline_of(const struct job *j) {
 	const struct consul_find *f = j->find;
-	struct span quarter = {mono_since(f->begun, f->deadline).ns / 4};
+	struct span time = {mono_since(f->begun, f->deadline).ns / 4};
 
-	return j->host ? mono_min(mono_add(mono_now(), quarter), f->deadline) : f->deadline;
+	if (span_less(AGENT_TIME, time))
+		time = AGENT_TIME;
+	return j->host ? mono_min(mono_add(mono_now(), time), f->deadline) : f->deadline;
 }
 
 static void on_answer(void *ctx, const struct consul_answer *answer);
@@ -223,7 +227,9 @@ static void put_together(struct consul_find *f) {
 	f->n = n;
 	for (size_t i = 0; i < n; i++) {
 		struct consul_place *p = &f->places[i];
-		p->lost = p->host && !p->local && f->answered[p->host - f->consul->hosts];
+		size_t host = p->host ? (size_t)(p->host - f->consul->hosts) : 0;
+		p->lost = p->host && !p->local && f->answered[host];
+		p->silent = p->host && !f->answered[host] && (f->asked[host] || consul_is_silent(p->host));
 	}
 	if (n > 1)
 		qsort(f->places, n, sizeof(*f->places), compare_for_use);
@@ -264,14 +270,17 @@ struct consul_find *consul_find(struct consul *c, const char *key, const bool *h
 	f->key = xstrdup_null(key);
 	f->begun = mono_now();
 	f->deadline = deadline;
+	f->asked = xnew_n(bool, c->n_hosts + 1);
 	f->answered = xnew_n(bool, c->n_hosts + 1);
 	f->fn = fn;
 	f->ctx = ctx;
 	add_job(f, c->node, NULL);
 	add_job(f, NULL, NULL);
 	for (size_t i = 0; i < c->n_hosts; i++)
-		if (hosts[i])
+		if (hosts && hosts[i]) {
+			f->asked[i] = true;
 			add_job(f, NULL, &c->hosts[i]);
+		}
 	go_on(f);
 	return f;
 }

@@ -96,12 +96,14 @@ struct consul_place {
 	bool own;                 /* our own node */
 	bool local;               /* its agent was asked and has it */
 	bool lost;                /* its agent was asked and does not have it (any more) */
+	bool silent;              /* its agent does not answer */
 };
 
 struct consul_find;
 /* The places sorted by key, the best of one key first: ours before foreign, then the highest generation. Borrowed. */
 typedef void consul_find_fn(void *ctx, int result, struct consul_place *places, size_t n, const struct err *err);
-/* key NULL: everything. hosts: the agents to look at themselves, one flag for each of the system's; they need not answer. */
+/* key NULL: everything. hosts: the agents to look at themselves, one flag for each of the system's; they
+ * need not answer. NULL: none. */
 struct consul_find *consul_find(struct consul *c, const char *key, const bool *hosts, struct mono deadline, consul_find_fn *fn,
 				void *ctx);
 void consul_find_free(struct consul_find *f);
@@ -123,23 +125,31 @@ struct consul_host {
 	struct consul_ask *ask; /* of the round that is under way */
 	struct strs round;      /* keys it goes through */
 	size_t at;
-	bool failed; /* the last round did; it is said once */
+	bool failed;              /* the last round did; it is said once */
+	struct mono silent_until; /* until then it is asked only where nothing else will do */
 };
 
 void consul_keep(struct consul_host *host, const struct discovery_entry *e);
 void consul_leave(struct consul_host *host, const struct discovery_entry *e);
 void consul_forget(struct consul_host *host, const char *key);          /* whatever it is */
 struct consul_host *consul_host_of(struct consul *c, const char *node); /* NULL: none is configured */
+bool consul_is_silent(const struct consul_host *host);
 void consul_agents_start(struct consul *c);
 void consul_agents_stop(struct consul *c);
 
 /* ---- consul-op.c, consul-list.c, consul-set.c: the calls ---- */
 
-enum consul_step_kind { CONSUL_WRITE, CONSUL_REGISTER, CONSUL_DEREGISTER, CONSUL_DELETE, CONSUL_STEP_MAX };
+enum consul_step_kind {
+	CONSUL_WRITE,      /* the transaction that sets it on our own node */
+	CONSUL_REGISTER,   /* at the target's agent */
+	CONSUL_AWAIT,      /* that the catalog has it from there */
+	CONSUL_DEREGISTER, /* a place, at its agent */
+	CONSUL_DELETE,     /* a place, in the catalog */
+};
 
 struct consul_step {
 	enum consul_step_kind kind;
-	struct consul_place *place; /* of the last two; borrowed from what was found */
+	struct consul_place *place; /* of a place; borrowed from what was found */
 };
 
 struct consul_want {
@@ -151,8 +161,9 @@ struct consul_want {
 struct consul_op {
 	struct consul *consul;
 	struct mono begun, deadline;
-	struct consul_find *find;
+	struct consul_find *find, *awaited;
 	struct consul_ask *ask;
+	uv_timer_t *pause;
 	discovery_list_fn *on_list; /* one of both */
 	discovery_done_fn *on_done;
 	void *user;
@@ -174,6 +185,7 @@ struct consul_op {
 
 struct consul_op *consul_op_new(struct discovery *d, discovery_list_fn *on_list, discovery_done_fn *on_done, void *user);
 void consul_op_find(struct consul_op *op, const char *key, const bool *hosts, consul_find_fn *fn);
+void consul_op_pause(struct consul_op *op, uv_timer_cb fn); /* a moment; timer->data is the op */
 /* Fails it, not inside this call. */
 void consul_op_impossible(struct consul_op *op, const struct err *why);
 /* These end the op; err is wrapped. */

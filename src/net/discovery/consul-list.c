@@ -124,7 +124,7 @@ static void start(struct consul_op *op, const struct discovery_entry *const *wan
 		struct consul_host *host = consul_host_of(c, wanted[i]->node);
 		op->wants[i] =
 			(struct consul_want){.key = xstrdup(wanted[i]->key), .node = xstrdup_null(wanted[i]->node), .host = host};
-		if (host)
+		if (host && !consul_is_silent(host))
 			hosts[host - c->hosts] = true;
 	}
 	if (n > 1)

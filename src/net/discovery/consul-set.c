@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -66,46 +65,70 @@ static void on_write(void *ctx, const struct consul_answer *a);
 static void on_register(void *ctx, const struct consul_answer *a);
 static void on_deregister(void *ctx, const struct consul_answer *a);
 static void on_delete(void *ctx, const struct consul_answer *a);
+static void await(struct consul_op *op);
+static void leave(struct consul_op *op, const struct consul_place *p);
 
-static consul_answer_fn *const handlers[] = {
-	[CONSUL_WRITE] = on_write,
-	[CONSUL_REGISTER] = on_register,
-	[CONSUL_DEREGISTER] = on_deregister,
-	[CONSUL_DELETE] = on_delete,
-};
-static_assert(sizeof(handlers) / sizeof(handlers[0]) == CONSUL_STEP_MAX, "a handler for each kind of step");
+static void send_transaction(struct consul_op *op, char *body, consul_answer_fn *fn) {
+	const struct consul_question q = {.method = "PUT", .path = xstrdup("/v1/txn"), .body = body, .deadline = op->deadline};
 
-/* Half of what is left, so that the catalog can still be told when an agent is silent. */
+	op->ask = consul_ask(op->consul, &q, fn, op);
+}
+
+static void send_registration(struct consul_op *op) {
+	const struct consul_question q = {
+		.method = "PUT",
+		.path = xstrdup("/v1/agent/service/register"),
+		.body = consul_agent_service(&op->entry, op->consul->cluster, op->consul->ttl),
+		.host = op->target,
+		.deadline = op->deadline,
+	};
+
+	op->ask = consul_ask(op->consul, &q, on_register, op);
+}
+
+/* Half of what is left, so that the catalog can still be told when an agent falls silent. */
 static struct mono half(const struct consul_op *op) {
 	struct mono now = mono_now();
 
 	return mono_add(now, (struct span){mono_since(now, op->deadline).ns / 2});
 }
 
+static void send_deregistration(struct consul_op *op, const struct consul_place *p) {
+	const struct consul_question q = {
+		.method = "PUT",
+		.path = xasprintf("/v1/agent/service/deregister/%s", op->entry.key),
+		.host = p->host,
+		.deadline = half(op),
+	};
+
+	if (p->silent && p->s.index > 0) {
+		free(q.path);
+		leave(op, p);
+	} else {
+		op->ask = consul_ask(op->consul, &q, on_deregister, op);
+	}
+}
+
 static void send_step(struct consul_op *op) {
 	const struct consul_step *s = &op->steps[op->at];
-	struct consul *c = op->consul;
-	struct consul_question q = {.method = "PUT", .deadline = op->deadline};
 
 	switch (s->kind) {
+	case CONSUL_WRITE:
+		send_transaction(op, write_body(op), on_write);
+		break;
 	case CONSUL_REGISTER:
-		q.host = op->target;
-		q.path = xstrdup("/v1/agent/service/register");
-		q.body = consul_agent_service(&op->entry, c->cluster, c->ttl);
+		send_registration(op);
+		break;
+	case CONSUL_AWAIT:
+		await(op);
 		break;
 	case CONSUL_DEREGISTER:
-		q.host = s->place->host;
-		q.path = xasprintf("/v1/agent/service/deregister/%s", op->entry.key);
-		q.deadline = half(op);
+		send_deregistration(op, s->place);
 		break;
-	case CONSUL_WRITE:
 	case CONSUL_DELETE:
-	case CONSUL_STEP_MAX:
-		q.path = xstrdup("/v1/txn");
-		q.body = s->kind == CONSUL_WRITE ? write_body(op) : delete_body(op, s->place);
+		send_transaction(op, delete_body(op, s->place), on_delete);
 		break;
 	}
-	op->ask = consul_ask(c, &q, handlers[s->kind], op);
 }
 
 /* ---- the end ---- */
@@ -154,6 +177,11 @@ static void warn_or_fail(struct consul_op *op, int result, struct err *err) {
 	next(op);
 }
 
+/* Of all of its time. */
+static struct mono half_time(const struct consul_op *op) {
+	return mono_add(op->begun, (struct span){mono_since(op->begun, op->deadline).ns / 2});
+}
+
 /* ---- what is answered ---- */
 
 static int read_txn(const struct consul_answer *a, int64_t *ret_index, struct err *err) {
@@ -200,26 +228,66 @@ static void on_register(void *ctx, const struct consul_answer *a) {
 		next(op);
 }
 
-/* An agent that does not answer is told later; the catalog, which clients ask, is told now. Where the catalog does not have it and
- * the agent does not answer, nothing is known. */
-static void on_deregister(void *ctx, const struct consul_answer *a) {
-	struct consul_op *op = ctx;
-	struct consul_place *p = op->steps[op->at].place;
-	struct err err = a->err;
+/* An agent writes into the catalog a moment after it answered. What was there before stays until then, or clients would find
+ * nothing. */
+static void on_pause(uv_timer_t *timer) { await(timer->data); }
 
-	op->ask = NULL;
-	op->deregistered = a->result == 0;
-	if (op->deregistered) {
-		consul_forget(p->host, op->entry.key);
+static bool is_in_catalog(const struct consul_op *op, const struct consul_place *places, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		if (places[i].host == op->target && places[i].s.index > 0 && discovery_entry_equal(&places[i].s.entry, &op->entry))
+			return true;
+	return false;
+}
+
+static void on_awaited(void *ctx, int result, struct consul_place *places, size_t n, const struct err *why) {
+	struct consul_op *op = ctx;
+	bool there = result == 0 && is_in_catalog(op, places, n);
+	struct err err;
+
+	if (result == 0 && !there && !mono_reached(half_time(op), mono_now())) {
+		consul_op_pause(op, on_pause);
+		return;
+	}
+	if (there) {
 		next(op);
 		return;
 	}
-	if (a->result != -EACCES)
-		consul_leave(p->host, &p->s.entry);
-	if (a->result != -EACCES && p->s.index > 0)
-		next(op);
+	if (result < 0)
+		err = *why;
 	else
+		err_set(&err, -EIO, "%s: the agent of %s has it, the catalog does not have it from there", op->entry.key,
+			op->target->node);
+	consul_op_fail(op, -EIO, &err);
+}
+
+static void await(struct consul_op *op) {
+	consul_find_free(op->awaited);
+	op->awaited = consul_find(op->consul, op->entry.key, NULL, op->deadline, on_awaited, op);
+}
+
+/* An agent that does not answer is told later; the catalog, which clients ask, is told now. */
+static void leave(struct consul_op *op, const struct consul_place *p) {
+	op->deregistered = false;
+	consul_leave(p->host, &p->s.entry);
+	next(op);
+}
+
+/* Where the catalog does not have it either, nothing is known of it. */
+static void on_deregister(void *ctx, const struct consul_answer *a) {
+	struct consul_op *op = ctx;
+	const struct consul_place *p = op->steps[op->at].place;
+	struct err err = a->err;
+
+	op->ask = NULL;
+	if (a->result == 0) {
+		op->deregistered = true;
+		consul_forget(p->host, op->entry.key);
+		next(op);
+	} else if (a->result == -EACCES || p->s.index == 0) {
 		warn_or_fail(op, a->result, &err);
+	} else {
+		leave(op, p);
+	}
 }
 
 /* Stale: the agent that was told before was faster (anti-entropy), or it is gone or another, which a look tells. */
@@ -238,8 +306,7 @@ static void on_delete(void *ctx, const struct consul_answer *a) {
 		consul_find_free(op->find);
 		op->find = NULL;
 		op->n_steps = op->at = 0;
-		bool *hosts CLEANUP_FREE = xnew_n(bool, op->consul->n_hosts + 1);
-		consul_op_find(op, op->entry.key, hosts, on_found);
+		consul_op_find(op, op->entry.key, NULL, on_found);
 	} else {
 		warn_or_fail(op, r, &err);
 	}
@@ -273,6 +340,8 @@ static void plan_write(struct consul_op *op, struct consul_place *places, size_t
 		if (places[i].own)
 			op->index = places[i].s.index;
 	add_step(op, op->target ? CONSUL_REGISTER : CONSUL_WRITE, NULL);
+	if (op->target)
+		add_step(op, CONSUL_AWAIT, NULL);
 }
 
 /* The first at the target is overwritten; what else is ours goes. */
@@ -349,7 +418,7 @@ static void look_first(struct consul_op *op) {
 
 	if (op->target)
 		hosts[op->target - c->hosts] = true;
-	if (before)
+	if (before && !consul_is_silent(before))
 		hosts[before - c->hosts] = true;
 	consul_op_find(op, op->entry.key, hosts, on_found);
 }

@@ -9,6 +9,7 @@
 
 #define TIMEOUT span_sec(5)
 #define TTL span_sec(30)
+#define PAUSE_MS 10
 #define NODE_ADDRESS "127.0.0.1"
 
 /* ---- a call ---- */
@@ -31,6 +32,17 @@ void consul_op_find(struct consul_op *op, const char *key, const bool *hosts, co
 	op->find = consul_find(op->consul, key, hosts, op->deadline, fn, op);
 }
 
+static void on_closed(uv_handle_t *handle) { free(handle); }
+
+void consul_op_pause(struct consul_op *op, uv_timer_cb fn) {
+	if (!op->pause) {
+		op->pause = xnew(uv_timer_t);
+		uv_timer_init(op->consul->loop, op->pause);
+		op->pause->data = op;
+	}
+	uv_timer_start(op->pause, fn, PAUSE_MS, 0);
+}
+
 static void on_impossible(void *ctx, const struct consul_answer *answer) {
 	struct err err = answer->err;
 
@@ -49,8 +61,12 @@ static void detach(struct consul_op *op) {
 	DL_DELETE(op->consul->ops, op);
 	consul_ask_free(op->ask);
 	consul_find_free(op->find);
+	consul_find_free(op->awaited);
+	if (op->pause)
+		uv_close((uv_handle_t *)op->pause, on_closed);
 	op->ask = NULL;
-	op->find = NULL;
+	op->find = op->awaited = NULL;
+	op->pause = NULL;
 }
 
 static void destroy(struct consul_op *op) {

@@ -6,7 +6,12 @@
  * Where `agents` names the Consul agent of a container's host, the instance is registered there instead, with a TTL check that is
  * passed again and again for as long as the entry is wanted: when heird and its successor are gone, Consul itself says critical.
  * The agent API has no check-and-set: it is looked at before it is written, and what it moved away from is taken from the catalog
- * by a transaction when its agent does not answer, and from that agent when it does again. */
+ * by a transaction when its agent does not answer, and from that agent when it does again. A set there is done when the catalog has
+ * it too, and only then what it moved away from is taken away.
+ *
+ * What is ours has meta heir=1 and heir-cluster=<cluster>; meta named "heir" or "heir-…" is refused from others. `node` must not be
+ * that of a live agent. Everything that heir reads needs node:read, service:read and agent:read: to a token without them Consul
+ * says that nothing is there. */
 #ifndef DISCOVERY_CONSUL_H
 #define DISCOVERY_CONSUL_H
 
