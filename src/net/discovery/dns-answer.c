@@ -7,14 +7,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define HEADER ((size_t)12)
-
-enum { TSIG_BADSIG = 16, TSIG_BADKEY = 17, TSIG_BADTIME = 18, TSIG_BADTRUNC = 22 }; /* RFC 8945, 3 */
-
-/* Where RFC 8945, 4.2 has them in a TSIG. */
-enum { RDF_ALGORITHM, RDF_TIME, RDF_FUDGE, RDF_MAC, RDF_ID, RDF_ERROR, RDF_OTHER, RDF_MAX };
 
 void dns_answer_clear(struct dns_answer *a) {
 	ldns_pkt_free(a->packet);
@@ -51,59 +45,6 @@ static int check_header(const struct dns_request *q, const ldns_pkt *p, struct e
 	return 0;
 }
 
-/* ---- its signature ---- */
-
-/* An unsigned number of `size` bytes at `at` of a field of the TSIG. */
-static int64_t number_at(const ldns_rdf *rdf, size_t at, size_t size) {
-	const uint8_t *bytes = ldns_rdf_data(rdf);
-	int64_t number = 0;
-
-	if (ldns_rdf_size(rdf) < at + size)
-		return 0;
-	for (size_t i = 0; i < size; i++)
-		number = number << 8 | bytes[at + i];
-	return number;
-}
-
-/* A server that does not know the key has nothing to sign with (RFC 8945, 5.3.2): the only word that is taken unsigned. It can but
- * say that nothing is to be had. */
-static bool is_unsigned_refusal(const ldns_pkt *p, unsigned error) {
-	return ldns_pkt_get_rcode(p) == LDNS_RCODE_NOTAUTH && (error == TSIG_BADSIG || error == TSIG_BADKEY);
-}
-
-static int check_time(const ldns_rr *tsig, unsigned error, struct err *err) {
-	int64_t off = number_at(ldns_rr_rdf(tsig, RDF_TIME), 0, 6) - (int64_t)time(NULL);
-
-	if (error != TSIG_BADTIME && (off < 0 ? -off : off) > number_at(ldns_rr_rdf(tsig, RDF_FUDGE), 0, 2))
-		return err_set(err, -EPROTO, "its answer is signed for another time, %lld s off: the clocks differ",
-			       (long long)off);
-	return 0;
-}
-
-static int check_tsig(struct dns_request *q, struct dns_answer *a, const uint8_t *wire, size_t n, struct err *err) {
-	const ldns_rr *tsig = ldns_pkt_tsig(a->packet);
-
-	if (!tsig || ldns_rr_rd_count(tsig) < RDF_MAX)
-		return err_set(err, -EPROTO, "its answer is not signed");
-	a->tsig_error = (unsigned)number_at(ldns_rr_rdf(tsig, RDF_ERROR), 0, 2);
-	a->skew = a->tsig_error == TSIG_BADTIME ? number_at(ldns_rr_rdf(tsig, RDF_OTHER), 2, 6) - (int64_t)time(NULL) : 0;
-	if (is_unsigned_refusal(a->packet, a->tsig_error))
-		return 0;
-	ldns_rdf *mac = ldns_rdf_clone(ldns_rr_rdf(tsig, RDF_MAC));
-	bool good = is_dname(ldns_rr_rdf(tsig, RDF_ALGORITHM), dns_algorithm_name(q->key.algorithm)) &&
-		    is_dname(ldns_rr_owner(tsig), q->key.name) &&
-		    ldns_pkt_tsig_verify_next(a->packet, wire, n, q->key.name, q->key.secret, q->mac, q->answers > 0);
-	int r = good ? check_time(ldns_pkt_tsig(a->packet), a->tsig_error, err)
-		     : err_set(err, -EPROTO, "its answer's signature is wrong");
-	if (r < 0 || q->type != DNS_AXFR) {
-		ldns_rdf_deep_free(mac);
-		return r;
-	}
-	ldns_rdf_deep_free(q->mac);
-	q->mac = mac;
-	return 0;
-}
-
 int dns_answer_read(struct dns_request *q, const uint8_t *wire, size_t n, struct dns_answer *ret, struct err *err) {
 	struct dns_answer a CLEANUP_DNS_ANSWER = {0};
 
@@ -111,7 +52,7 @@ int dns_answer_read(struct dns_request *q, const uint8_t *wire, size_t n, struct
 		return err_set(err, -EPROTO, "an answer that is no DNS message");
 	int r = check_header(q, a.packet, err);
 	if (r == 0)
-		r = check_tsig(q, &a, wire, n, err);
+		r = dns_tsig_check(&q->tsig, a.packet, wire, n, q->type == DNS_AXFR, &a.tsig, err);
 	if (r < 0)
 		return r;
 	q->answers++;
@@ -128,16 +69,17 @@ bool dns_answer_is_truncated(const struct dns_answer *a) { return ldns_pkt_tc(a-
 /* ---- what it says ---- */
 
 static int refused_signature(const struct dns_request *q, const struct dns_answer *a, struct err *err) {
-	switch (a->tsig_error) {
+	switch (a->tsig.error) {
 	case TSIG_BADKEY:
-		return err_set(err, -EACCES, "it does not know key %s with this algorithm (BADKEY)", q->key.name);
+		return err_set(err, -EACCES, "it does not know key %s with this algorithm (BADKEY)", q->tsig.key.name);
 	case TSIG_BADTIME:
 		return err_set(err, -EACCES, "its clock is %lld s %s ours, which is too much for signatures (BADTIME)",
-			       (long long)(a->skew < 0 ? -a->skew : a->skew), a->skew < 0 ? "behind" : "ahead of");
+			       (long long)(a->tsig.skew < 0 ? -a->tsig.skew : a->tsig.skew),
+			       a->tsig.skew < 0 ? "behind" : "ahead of");
 	case TSIG_BADSIG:
-		return err_set(err, -EACCES, "it has another secret for key %s (BADSIG)", q->key.name);
+		return err_set(err, -EACCES, "it has another secret for key %s (BADSIG)", q->tsig.key.name);
 	default:
-		return err_set(err, -EACCES, "it does not accept key %s (error %u)", q->key.name, a->tsig_error);
+		return err_set(err, -EACCES, "it does not accept key %s (error %u)", q->tsig.key.name, a->tsig.error);
 	}
 }
 
@@ -164,7 +106,7 @@ static const struct {
 int dns_answer_result(const struct dns_request *q, const struct dns_answer *a, struct err *err) {
 	bool changes = dns_request_changes(q);
 
-	if (a->tsig_error)
+	if (a->tsig.error)
 		return refused_signature(q, a, err);
 	if (a->rcode == LDNS_RCODE_NOERROR || (a->rcode == LDNS_RCODE_NXDOMAIN && !changes))
 		return 0;
@@ -230,6 +172,14 @@ int dns_answer_collect(const struct dns_answer *a, const char *name, struct dns_
 
 /* ---- transfers ---- */
 
+static int end_transfer(const struct dns_transfer *t, const struct dns_answer *a, bool last, struct err *err) {
+	if (!last)
+		return err_set(err, -EPROTO, "%s: records behind a transfer's end", t->zone);
+	if (!a->tsig.is_signed)
+		return err_set(err, -EPROTO, "%s: a transfer whose end is not signed", t->zone);
+	return 0;
+}
+
 /* RFC 5936, 2.2: the zone's SOA, everything else, and the SOA again. */
 int dns_transfer_push(struct dns_transfer *t, const struct dns_answer *a, struct err *err) {
 	const ldns_rr_list *list = ldns_pkt_answer(a->packet);
@@ -241,7 +191,7 @@ int dns_transfer_push(struct dns_transfer *t, const struct dns_answer *a, struct
 		if ((!t->begun && !soa) || (soa && !is_dname(ldns_rr_owner(rr), t->zone)))
 			return err_set(err, -EPROTO, "%s: a transfer that does not begin with the zone's SOA", t->zone);
 		if (soa && t->begun)
-			return i + 1 == n ? 0 : err_set(err, -EPROTO, "%s: records behind a transfer's end", t->zone);
+			return end_transfer(t, a, i + 1 == n, err);
 		t->begun = true;
 		if (++t->records > t->limit)
 			return err_set(err, -EPROTO, "%s: more than %zu records", t->zone, t->limit);

@@ -2,53 +2,13 @@
 #include "net/discovery/dns-message.h"
 
 #include "base/alloc.h"
-#include "net/discovery/dns-record.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define FUDGE 300 /* s; RFC 8945, 10 */
-
-static const char *const algorithms[] = {[DNS_HMAC_SHA256] = "hmac-sha256.", [DNS_HMAC_SHA512] = "hmac-sha512."};
-static_assert(sizeof(algorithms) / sizeof(algorithms[0]) == DNS_ALGORITHM_MAX, "a name for each");
-
-const char *dns_algorithm_name(enum dns_algorithm algorithm) { return algorithms[algorithm]; }
-
 static ldns_rdf *dname(const char *text) { return ldns_dname_new_frm_str(text); }
-
-/* ---- key ---- */
-
-void dns_key_clear(struct dns_key *k) {
-	if (k->secret)
-		explicit_bzero(k->secret, strlen(k->secret));
-	free(k->secret);
-	free(k->name);
-	*k = (struct dns_key){0};
-}
-
-static bool is_base64(const char *text) {
-	ldns_rdf *bytes = NULL;
-
-	if (ldns_str2rdf_b64(&bytes, text) != LDNS_STATUS_OK)
-		return false;
-	bool some = ldns_rdf_size(bytes) > 0;
-	explicit_bzero(ldns_rdf_data(bytes), ldns_rdf_size(bytes));
-	ldns_rdf_deep_free(bytes);
-	return some;
-}
-
-int dns_key_make(const char *name, const char *secret, enum dns_algorithm algorithm, struct dns_key *ret, struct err *err) {
-	char *absolute CLEANUP_FREE = dns_name(name);
-
-	if (!absolute)
-		return err_set(err, -EINVAL, "a key's name is a name as in DNS");
-	if (!is_base64(secret))
-		return err_set(err, -EINVAL, "the file of key %s holds no base64", name);
-	*ret = (struct dns_key){.name = TAKE_PTR(absolute), .secret = xstrdup(secret), .algorithm = algorithm};
-	return 0;
-}
 
 /* ---- an update's contents ---- */
 
@@ -116,8 +76,7 @@ void dns_update_delete(struct dns_update *u, const char *name, enum dns_type typ
 void dns_request_clear(struct dns_request *q) {
 	free(q->wire);
 	free(q->name);
-	dns_key_clear(&q->key);
-	ldns_rdf_deep_free(q->mac);
+	dns_tsig_clear(&q->tsig);
 	*q = (struct dns_request){0};
 }
 
@@ -132,39 +91,21 @@ static uint16_t random_id(void) {
 }
 
 /* Takes the packet. */
-static int sign(const struct dns_key *key, ldns_pkt *p, struct dns_request *ret, struct err *err) {
-	uint8_t *wire = NULL;
-
-	ldns_pkt_set_id(p, random_id());
-	ldns_status status = ldns_pkt_tsig_sign(p, key->name, key->secret, FUDGE, algorithms[key->algorithm], NULL);
-	if (status == LDNS_STATUS_OK)
-		status = ldns_pkt2wire(&wire, p, &ret->n);
-	if (status == LDNS_STATUS_OK && ret->n <= DNS_MESSAGE_MAX) {
-		ret->id = ldns_pkt_id(p);
-		ret->opcode = ldns_pkt_get_opcode(p);
-		ret->mac = ldns_rdf_clone(ldns_rr_rdf(ldns_pkt_tsig(p), 3));
-		ret->wire = xmalloc(ret->n);
-		memcpy(ret->wire, wire, ret->n);
-	}
-	LDNS_FREE(wire);
-	ldns_pkt_free(p);
-	if (status != LDNS_STATUS_OK)
-		return err_set(err, -EINVAL, "no message can be made: %s", ldns_get_errorstr_by_id(status));
-	return ret->wire ? 0
-			 : err_set(err, -EINVAL, "a message of %zu bytes is more than DNS can carry: too many instances", ret->n);
-}
-
 static int fill(const struct dns_key *key, ldns_pkt *p, const char *name, enum dns_type type, struct dns_request *ret,
 		struct err *err) {
-	struct dns_request q = {.type = type};
-	int r = sign(key, p, &q, err);
+	struct dns_request q = {.type = type, .id = random_id(), .opcode = ldns_pkt_get_opcode(p), .name = xstrdup(name)};
 
+	ldns_pkt_set_id(p, q.id);
+	dns_key_copy(&q.tsig.key, key);
+	ldns_status status = ldns_pkt2wire(&q.wire, p, &q.n);
+	ldns_pkt_free(p);
+	int r = status == LDNS_STATUS_OK ? dns_tsig_sign(&q.tsig, &q.wire, &q.n, err)
+					 : err_set(err, -EINVAL, "no message can be made: %s", ldns_get_errorstr_by_id(status));
 	if (r < 0)
-		return r;
-	q.name = xstrdup(name);
-	q.key = (struct dns_key){.name = xstrdup(key->name), .secret = xstrdup(key->secret), .algorithm = key->algorithm};
-	*ret = q;
-	return 0;
+		dns_request_clear(&q);
+	else
+		*ret = q;
+	return r;
 }
 
 int dns_request_query(const struct dns_key *key, const char *name, enum dns_type type, struct dns_request *ret, struct err *err) {

@@ -1,5 +1,5 @@
-/* DNS messages: questions, updates (RFC 2136) and transfers (RFC 5936) that are signed (TSIG, RFC 8945), and answers to them, by
- * ldns. Pure but for the wall clock, which TSIG is about.
+/* DNS messages: questions, updates (RFC 2136) and transfers (RFC 5936), signed, and answers to them, by ldns. Pure but for the wall
+ * clock, which TSIG is about.
  *
  * An answer counts when it is one to this request (ID, kind, question) and is signed with its key over it. What does not count is
  * nobody's word: over UDP the true answer may still come. */
@@ -8,24 +8,13 @@
 
 #include "base/err.h"
 #include "net/discovery/dns-table.h"
-#include "net/discovery/dns.h"
+#include "net/discovery/dns-tsig.h"
 
 #include <ldns/ldns.h>
 #include <stdint.h>
 
 #define DNS_UDP_MAX 1232 /* what passes every path in one piece; announced by EDNS, and no longer request goes by UDP */
 #define DNS_MESSAGE_MAX 65535
-
-struct dns_key {
-	char *name;
-	char *secret; /* base64 */
-	enum dns_algorithm algorithm;
-};
-
-const char *dns_algorithm_name(enum dns_algorithm algorithm); /* "hmac-sha256." */
-void dns_key_clear(struct dns_key *k);
-/* -EINVAL: the name is none, or the secret is no base64. The secret is in no error. */
-int dns_key_make(const char *name, const char *secret, enum dns_algorithm algorithm, struct dns_key *ret, struct err *err);
 
 /* ---- an update's contents ---- */
 
@@ -50,8 +39,7 @@ struct dns_request {
 	ldns_pkt_opcode opcode;
 	char *name;         /* asked about; of an update the zone */
 	enum dns_type type; /* SOA of an update */
-	struct dns_key key;
-	ldns_rdf *mac; /* what the next answer is signed over: the request, or the message of a transfer before */
+	struct dns_tsig tsig;
 	unsigned answers;
 };
 
@@ -66,9 +54,8 @@ bool dns_request_changes(const struct dns_request *q);
 
 struct dns_answer {
 	ldns_pkt *packet;
-	unsigned rcode;      /* with EDNS' part */
-	unsigned tsig_error; /* 0: none */
-	int64_t skew;        /* s the server's clock is ahead, of BADTIME */
+	unsigned rcode; /* with EDNS' part */
+	struct dns_tsig_said tsig;
 };
 
 void dns_answer_clear(struct dns_answer *a);
