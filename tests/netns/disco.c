@@ -175,7 +175,7 @@ static void read_bind(const char *service, struct list *list) {
 	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
 		const char *quote = strchr(line, '"');
 		char *mark CLEANUP_FREE = quote ? unquote(quote) : NULL;
-		if (mark && strstr(line, "\tTXT\t"))
+		if (mark && strstr(line, "TXT\t\""))
 			keep_marked(list, mark, service);
 	}
 }
