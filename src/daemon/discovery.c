@@ -337,6 +337,22 @@ void discovery_close(struct daemon *d) {
 	d->discovery = NULL;
 }
 
+const char *discovery_complaint(const struct daemon *d, const struct world_container *c) {
+	const enum config_publish publish = d->config->discovery.publish;
+	bool by_name = publish == CONFIG_PUBLISH_ALL || (publish == CONFIG_PUBLISH_OPTED_IN && c->policy.move);
+
+	if (!d->discovery)
+		return NULL;
+	if (c->services.warning)
+		return c->services.warning;
+	for (size_t i = 0; i < c->services.n; i++)
+		by_name |= !c->services.v[i].name;
+	bool named = c->services.n > 0 && c->services.v[0].number == 1 && c->services.v[0].name;
+	return by_name && !named && !service_is_name(c->name)
+		       ? "its name is no DNS label, so it is not published: give it a label heir.service"
+		       : NULL;
+}
+
 /* ---- the machine's settings ---- */
 
 static const enum publish_scope scopes[] = {

@@ -18,6 +18,9 @@ int discovery_start(struct daemon *d, struct err *err);
 void discovery_begin(struct daemon *d);
 void discovery_close(struct daemon *d); /* before the agents and the HTTP client are freed */
 
+/* Why a container, or a service of it, is not published though it was meant to be; NULL. Borrowed. */
+const char *discovery_complaint(const struct daemon *d, const struct world_container *c);
+
 /* Of EFFECT_PUBLISH. */
 void discovery_order(struct daemon *d, const struct effect *e);
 

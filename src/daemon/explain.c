@@ -1,10 +1,12 @@
 /* `heir explain`: whether one container would be moved, where to and why not elsewhere, and by which rules: its own labels', or
  * else the configuration's. */
+#include "daemon/discovery.h"
 #include "daemon/view.h"
 
 #include "base/alloc.h"
 #include "base/duration.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static json_t *duration(struct span d) {
@@ -40,6 +42,22 @@ static void add_own_rules(json_t *rules, const struct world_container *c, const 
 		add_rule(rules, "volumes", json_string("empty"), "heir.volumes", "it may start elsewhere with empty volumes");
 }
 
+/* What it is published as, where discovery is configured. */
+static void add_services(json_t *rules, const struct config *c, const struct world_container *of) {
+	for (size_t i = 0; i < of->services.n && c->discovery.n_systems; i++) {
+		const struct service *s = &of->services.v[i];
+		bool host = s->address == SERVICE_UNSAID ? c->discovery.address == CONFIG_SERVICE_HOST : s->address == SERVICE_HOST;
+		char label[40];
+		snprintf(label, sizeof(label), s->number == 1 ? "heir.service" : "heir.service.%u", s->number);
+		add_rule(rules, "service",
+			 s->port ? json_sprintf("%s, port %u", s->name ? s->name : of->name, s->port)
+				 : json_string(s->name ? s->name : of->name),
+			 label,
+			 host ? "published with its host's address: withdrawn before it is moved, and back with the new host's"
+			      : "published with its own address, which stays");
+	}
+}
+
 static json_t *share(const struct config_share *s) { return json_sprintf("%d%s", s->value, s->percent ? "%" : ""); }
 
 static void add_common_rules(json_t *rules, const struct config *c) {
@@ -63,8 +81,9 @@ static void add_common_rules(json_t *rules, const struct config *c) {
 			 "nothing is moved from a zone while more of its nodes are lost");
 }
 
-static json_t *reasons(const struct world_container *c, const struct resched_forecast *f) {
+static json_t *reasons(const struct daemon *d, const struct world_container *c, const struct resched_forecast *f) {
 	json_t *list = json_array();
+	const char *unpublished = discovery_complaint(d, c);
 
 	for (size_t i = 0; i < c->blockers.n; i++)
 		json_array_append_new(list, json_string(c->blockers.v[i]));
@@ -74,6 +93,8 @@ static json_t *reasons(const struct world_container *c, const struct resched_for
 		json_array_append_new(list, json_string(f->waits));
 	if (*c->policy.warning)
 		json_array_append_new(list, json_string(c->policy.warning));
+	if (unpublished)
+		json_array_append_new(list, json_string(unpublished));
 	return list;
 }
 
@@ -107,12 +128,13 @@ json_t *view_explain(struct daemon *d, const struct world_container *c) {
 		add_own_rules(rules, c, &f);
 		add_common_rules(rules, d->config);
 	}
+	add_services(rules, d->config, c);
 	json_set_str(j, "container", c->name);
 	json_set_str(j, "workload", w ? w->id : NULL);
 	json_set_str(j, "policy", c->policy.move ? "on-node-failure" : "no");
 	json_set_str(j, "policy_source", c->policy.source);
 	json_object_set_new(j, "movable", json_boolean(!f.blocked));
-	json_object_set_new(j, "reasons", reasons(c, &f));
+	json_object_set_new(j, "reasons", reasons(d, c, &f));
 	json_object_set_new(j, "now", now(d, c, &f));
 	json_object_set_new(j, "rules", rules);
 	json_set_str(j, "node", c->node);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "daemon/discovery.h"
 #include "daemon/translate.h"
 
 #include <string.h>
@@ -22,9 +23,14 @@ static void container_seen(struct daemon_node *n, const struct engine_container 
 	struct daemon *d = n->daemon;
 	struct world_container *w = translate_container(d->config->cluster, n->config->name, c, inspect, observe_net_kind, n);
 
-	if (*w->policy.warning && !world_container(resched_world(d->machine), n->config->name, c->id))
+	bool first = !world_container(resched_world(d->machine), n->config->name, c->id);
+	if (first && *w->policy.warning)
 		log_warning("policy-not-understood", LOG_STR("node", n->config->name), LOG_STR("container", c->name),
 			    LOG_STR("warning", w->policy.warning));
+	const char *unpublished = first ? discovery_complaint(d, w) : NULL;
+	if (unpublished)
+		log_warning("not-published", LOG_STR("node", n->config->name), LOG_STR("container", c->name),
+			    LOG_STR("warning", unpublished));
 	resched_container(d->machine, mono_now(), w);
 	const struct world_container *kept = world_container(resched_world(d->machine), n->config->name, c->id);
 	if (kept)
