@@ -99,6 +99,20 @@ json_t *discovery_view_systems(const struct daemon *d, const char *name) {
 	return list;
 }
 
+void discovery_view_warnings(const struct daemon *d, json_t *list) {
+	const struct publisher *p;
+
+	for (size_t i = 0; (p = discovery_system(d, i)) != NULL; i++) {
+		struct publisher_summary s;
+		publisher_summary(p, &s);
+		if (s.trouble)
+			json_array_append_new(list, json_sprintf("discovery: %s: %s", publisher_name(p), s.trouble));
+		else if (s.differences)
+			json_array_append_new(list, json_sprintf("discovery: %s: %zu differences (`heir discovery ls --problems`)",
+								 publisher_name(p), s.differences));
+	}
+}
+
 /* ---- calls ---- */
 
 static void answer(struct http_call *call, json_t *j) {

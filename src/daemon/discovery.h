@@ -32,6 +32,7 @@ bool discovery_sync(struct daemon *d, const char *name, discovery_synced_fn *don
 /* discovery-view.c: as the API has them. New references. */
 json_t *discovery_view_entries(const struct daemon *d, bool problems_only, bool *ret_differ);
 json_t *discovery_view_systems(const struct daemon *d, const char *name); /* NULL: all */
+void discovery_view_warnings(const struct daemon *d, json_t *list);       /* of heir status: texts are appended */
 void discovery_get_entries(struct http_call *call, void *user);
 void discovery_get_systems(struct http_call *call, void *user);
 void discovery_post_sync(struct http_call *call, void *user);

@@ -2,6 +2,7 @@
 #include "daemon/view.h"
 
 #include "base/alloc.h"
+#include "daemon/discovery.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -348,6 +349,7 @@ static json_t *warnings(const struct daemon *d) {
 				      json_sprintf("heird is held up on this host: %lld heartbeats so far could not be judged, so "
 						   "dead nodes are found late",
 						   (long long)prober_stats(d->prober)->dropped));
+	discovery_view_warnings(d, list);
 	return list;
 }
 
