@@ -337,20 +337,47 @@ void discovery_close(struct daemon *d) {
 	d->discovery = NULL;
 }
 
-const char *discovery_complaint(const struct daemon *d, const struct world_container *c) {
-	const enum config_publish publish = d->config->discovery.publish;
+static bool is_bound(const struct world_container *c, uint16_t port) {
+	for (size_t i = 0; i < c->n_bound; i++)
+		if (port == 0 || c->bound[i].port == port)
+			return true;
+	return false;
+}
+
+/* Its host's address is no use without a port there. */
+static bool lacks_port(const struct config *config, const struct world_container *c) {
+	for (size_t i = 0; i < c->services.n && c->running; i++) {
+		const struct service *s = &c->services.v[i];
+		bool host = s->address == SERVICE_UNSAID ? config->discovery.address == CONFIG_SERVICE_HOST
+							 : s->address == SERVICE_HOST;
+		if (host && !is_bound(c, s->port))
+			return true;
+	}
+	return false;
+}
+
+static bool lacks_name(const struct config *config, const struct world_container *c) {
+	const enum config_publish publish = config->discovery.publish;
 	bool by_name = publish == CONFIG_PUBLISH_ALL || (publish == CONFIG_PUBLISH_OPTED_IN && c->policy.move);
 
+	for (size_t i = 0; i < c->services.n; i++)
+		if (c->services.v[i].name)
+			by_name = false;
+		else
+			return !service_is_name(c->name);
+	return by_name && !service_is_name(c->name);
+}
+
+const char *discovery_complaint(const struct daemon *d, const struct world_container *c) {
 	if (!d->discovery)
 		return NULL;
 	if (c->services.warning)
 		return c->services.warning;
-	for (size_t i = 0; i < c->services.n; i++)
-		by_name |= !c->services.v[i].name;
-	bool named = c->services.n > 0 && c->services.v[0].number == 1 && c->services.v[0].name;
-	return by_name && !named && !service_is_name(c->name)
-		       ? "its name is no DNS label, so it is not published: give it a label heir.service"
-		       : NULL;
+	if (lacks_name(d->config, c))
+		return "its name is no DNS label, so it is not published: give it a label heir.service";
+	if (lacks_port(d->config, c))
+		return "a service is to be published with its host's address, and the container publishes no such port (-p)";
+	return NULL;
 }
 
 /* ---- the machine's settings ---- */

@@ -11,7 +11,7 @@
 #define WEB "10.20.200.50"
 #define FOREIGN "10.20.200.99"
 #define SERVICE "--label heir.service=web --label heir.service.port=80 "
-#define HOST_SERVICE "--label heir.service=web --label heir.service.port=8080 --label heir.service.address=host -p 8080:80 "
+#define HOST_SERVICE "--label heir.service=web --label heir.service.port=80 --label heir.service.address=host -p 8080:80 "
 
 static struct heird_options options(const struct disco_wanted *wanted) {
 	return (struct heird_options){.agents = true, .discovery = disco_configuration(wanted)};
