@@ -278,7 +278,27 @@ static void host_entries_are_withdrawn_before_the_release(void) {
 	expect_never_named(host_ip("h1"), host_ip(moved.host), released);
 }
 
-/* Swarms have no overlay with IPv6, but hosts have it. */
+/* In a swarm such a network is an engine's own affair: 20.10 waits in vain for its swarm to attach to it, and newer engines choose
+ * the address themselves, whatever --ip6 says. So it is published, and not moved. */
+static void both_addresses_of_an_overlay_with_ipv6_are_published(void) {
+	if (strcmp(engine_version(), "20.10") == 0) {
+		note("SKIPPED: engine 20.10 has no overlays with IPv6 in a swarm");
+		return;
+	}
+	disco_up("");
+	lab_do("docker h2 network create -d overlay --attachable --ipv6 --subnet 10.22.0.0/24 --subnet fd00:20::/64 ov6");
+	const struct web web = web_run("h1", "web", SERVICE "--network ov6 --ip 10.22.0.50");
+	char *ip6 CLEANUP_FREE = lab("docker h1 inspect web --format '{{.NetworkSettings.Networks.ov6.GlobalIPv6Address}}'");
+	char *both CLEANUP_FREE = xasprintf("10.22.0.50 %s", ip6);
+	begin(&(struct disco_wanted){0});
+	wait_ready(&web);
+	expect_published("web", both, 1, "h1");
+	wait_until("its reverse record", disco_reverse_is(DISCO_BIND, ip6, "web.lab.example."));
+	lab_do("docker h1 rm -f %s", web.id);
+	expect_gone("web");
+	wait_until("no reverse record", disco_reverse_is(DISCO_BIND, ip6, ""));
+}
+
 static void host_entries_have_ipv6_addresses_where_hosts_have(void) {
 	disco_up("");
 	struct heird_options o = options(&(struct disco_wanted){0});
@@ -444,15 +464,16 @@ static void wrong_secrets_are_said_and_right_ones_are_read_when_they_come(void) 
 	assert_int_equal(system(remove), 0);
 }
 
-/* etcd's tokens are forgotten when it starts again. */
-static void etcd_that_started_again_is_logged_in_to_again(void) {
+/* A new password ends etcd's tokens; that it starts again does not. */
+static void etcd_is_logged_in_to_again_with_a_new_password(void) {
 	disco_up("--acl --auth");
 	begin(&(struct disco_wanted){.secret = true});
 	const struct web web = web_run("h1", "web", SERVICE "--network ov --ip " WEB);
 	wait_ready(&web);
 	wait_until("etcd names it", disco_names_owner(DISCO_ETCD, "web", 1, "h1"));
-	disco_do("stop", DISCO_ETCD);
-	disco_do("start", DISCO_ETCD);
+	char *folder CLEANUP_FREE = disco_file("");
+	lab_do("discovery etcdctl user passwd heir --interactive=false <'%spassword-wrong'", folder);
+	copy_secret("password-wrong", folder, "password");
 	lab_do("docker h1 rm -f %s", web.id);
 	wait_until("it is gone", disco_has_none(DISCO_ETCD, "web"));
 }
@@ -605,6 +626,7 @@ int main(int argc, char **argv) {
 		SCENARIO(what_changed_behind_heirds_back_is_mended),
 		SCENARIO(takeover_keeps_overlay_entries_answering),
 		SCENARIO(host_entries_are_withdrawn_before_the_release),
+		SCENARIO(both_addresses_of_an_overlay_with_ipv6_are_published),
 		SCENARIO(host_entries_have_ipv6_addresses_where_hosts_have),
 		SCENARIO(node_that_returns_before_the_release_keeps_its_entry),
 		SCENARIO(entries_are_withdrawn_while_nobody_has_the_address),
@@ -620,7 +642,7 @@ int main(int argc, char **argv) {
 		SCENARIO(bind_talks_rubbish_during_the_takeover),
 		SCENARIO(slow_servers_are_waited_for),
 		SCENARIO(wrong_secrets_are_said_and_right_ones_are_read_when_they_come),
-		SCENARIO(etcd_that_started_again_is_logged_in_to_again),
+		SCENARIO(etcd_is_logged_in_to_again_with_a_new_password),
 		SCENARIO(dns_is_updated_with_hmac_sha512_too),
 		SCENARIO(foreign_entry_is_left_alone),
 		SCENARIO(adopted_entry_is_overwritten),
@@ -628,5 +650,5 @@ int main(int argc, char **argv) {
 		SCENARIO(consul_agents_of_the_hosts_carry_the_entries),
 		SCENARIO(entry_expires_where_no_heird_says_that_it_is_wanted),
 	};
-	return SCENARIOS_RUN(argc, argv, scenarios, "20.10", "--agents");
+	return SCENARIOS_RUN(argc, argv, scenarios, "26.1", "--agents");
 }
