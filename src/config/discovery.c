@@ -261,7 +261,7 @@ static int check_name(const struct reader *r, const struct node *n, const struct
 
 static void set_defaults(struct config_discovery *s) {
 	s->name = xstrdup(kind_words[s->kind]);
-	s->required = s->kind != CONFIG_DISCOVERY_DOCKER;
+	s->required = true;
 	s->deadline = span_sec(2);
 	s->timeout = span_sec(5);
 	if (s->kind == CONFIG_DISCOVERY_CONSUL)

@@ -101,7 +101,7 @@ static void what_a_system_leaves_out_has_the_defaults_of_its_kind(void **state) 
 		const char *name;
 		bool required;
 		int ttl, check_ttl;
-	} expected[] = {{"docker", false, 0, 0}, {"consul", true, 0, 30}, {"skydns", true, 10, 0}, {"dns", true, 10, 0}};
+	} expected[] = {{"docker", true, 0, 0}, {"consul", true, 0, 30}, {"skydns", true, 10, 0}, {"dns", true, 10, 0}};
 
 	assert_int_equal(c->discovery.n_systems, COUNT(expected));
 	for (size_t i = 0; i < COUNT(expected); i++) {

@@ -487,6 +487,15 @@ static void pump(struct publisher *p) {
 
 /* ---- comparison ---- */
 
+/* Of which nothing is wanted and nothing is there: known only while it was not known what is. */
+static void drop_empty_subjects(struct publisher *p) {
+	struct subject *u, *next;
+
+	HASH_ITER (hh, p->subjects, u, next)
+		if (u->keys.n == 0)
+			subject_free(p, u);
+}
+
 static void compared(void *user, int result, struct discovery_found *found, size_t n, const struct err *err) {
 	struct publisher *p = user;
 	struct slot *s, *next;
@@ -518,6 +527,7 @@ static void compared(void *user, int result, struct discovery_found *found, size
 	HASH_ITER (hh, p->slots, s, next)
 		if (!(s->place == WAITING && s->tries > 0))
 			consider(s);
+	drop_empty_subjects(p);
 	p->handler.compared(p->handler.ctx, p);
 	after(p);
 }
@@ -684,6 +694,9 @@ void publisher_order(struct publisher *p, const struct publisher_order *order) {
 	for (size_t i = 0; i < keys.n; i++)
 		consider_key(p, keys.v[i]);
 	strs_clear(&keys);
+	u = subject_find(p, order->workload); /* may be gone with its last key */
+	if (u && u->keys.n == 0 && p->compared.ms)
+		subject_free(p, u);
 	p->handler.progress(p->handler.ctx, order->workload);
 	after(p);
 }
