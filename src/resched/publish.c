@@ -557,8 +557,11 @@ bool resched_may_withdraw(const struct resched *r, const char *workload, const c
 
 	if (p && p->wanted != NOTHING_WANTED)
 		return false;
-	if (w)
-		return is_decided(r, w->node) && !has_address(r, w);
+	if (w) {
+		struct wanted wanted = {0};
+		want_workload(r, w, &wanted);
+		return is_decided(r, w->node) && stamp_of(&wanted) == NOTHING_WANTED && !wanted.incomplete;
+	}
 	/* Another may have been listed, and not inspected yet. */
 	for (const struct world_container *c = r->world.containers; c; c = c->hh.next)
 		if (slash && strcmp(c->id, slash + 1) == 0 && c->running && is_published(r, c) && !is_ill(r, c))
