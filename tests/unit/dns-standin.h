@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "standin.h"
 
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
 #include <ldns/ldns.h>
 #include <time.h>
 
@@ -329,23 +331,50 @@ static inline void standin_transfer(struct standin_call *c) {
 
 /* ---- all of it ---- */
 
+/* RFC 8945, 4.3.3, with an error, which ldns cannot sign. */
+static inline ldns_rdf *standin_mac(const struct standin_call *c, const uint8_t *unsigned_wire, size_t n, const ldns_rr *tsig) {
+	static const uint8_t any_and_ttl[] = {0, 255, 0, 0, 0, 0};
+	static const int variables[] = {0, 1, 2, 5, 6};
+	uint8_t mac[34] = {0, 32};
+	ldns_rdf *secret = NULL;
+	gnutls_hmac_hd_t h;
+
+	assert(ldns_str2rdf_b64(&secret, STANDIN_SECRET) == LDNS_STATUS_OK);
+	gnutls_hmac_init(&h, GNUTLS_MAC_SHA256, ldns_rdf_data(secret), ldns_rdf_size(secret));
+	gnutls_hmac(h, ldns_rdf_data(c->mac), ldns_rdf_size(c->mac));
+	gnutls_hmac(h, unsigned_wire, n);
+	gnutls_hmac(h, ldns_rdf_data(ldns_rr_owner(tsig)), ldns_rdf_size(ldns_rr_owner(tsig)));
+	gnutls_hmac(h, any_and_ttl, sizeof(any_and_ttl));
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const ldns_rdf *rdf = ldns_rr_rdf(tsig, (size_t)variables[i]);
+		gnutls_hmac(h, ldns_rdf_data(rdf), ldns_rdf_size(rdf));
+	}
+	gnutls_hmac_deinit(h, mac + 2);
+	ldns_rdf_deep_free(secret);
+	return ldns_rdf_new_frm_data(LDNS_RDF_TYPE_INT16_DATA, sizeof(mac), mac);
+}
+
+/* An hour ahead, where it is BADTIME; that one alone is signed. */
 static inline void standin_tsig_error(struct standin_call *c) {
 	ldns_pkt *p = standin_reply(c, LDNS_RCODE_NOTAUTH);
 	struct dns_standin *s = c->server;
 	uint64_t now = (uint64_t)time(NULL) + 3600;
-	uint8_t other[8] = {0, 6}, none[2] = {0};
-	size_t n = 0;
-	uint8_t *wire = NULL;
+	uint8_t other[8] = {0, 6}, none[2] = {0}, *bare = NULL, *wire = NULL;
+	size_t n_bare, n;
 
+	assert(ldns_pkt2wire(&bare, p, &n_bare) == LDNS_STATUS_OK);
 	assert(ldns_pkt_tsig_sign(p, STANDIN_KEY, STANDIN_SECRET, 300, "hmac-sha256.", c->mac) == LDNS_STATUS_OK);
 	ldns_rr *tsig = ldns_pkt_tsig(p);
 	for (size_t i = 0; i < 6; i++)
 		other[2 + i] = (uint8_t)(now >> (8 * (5 - i)));
 	ldns_rdf_deep_free(ldns_rr_set_rdf(tsig, ldns_native2rdf_int16(LDNS_RDF_TYPE_INT16, (uint16_t)s->tsig_error), 5));
 	ldns_rdf_deep_free(ldns_rr_set_rdf(tsig, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_INT16_DATA, sizeof(other), other), 6));
-	ldns_rdf_deep_free(ldns_rr_set_rdf(tsig, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_INT16_DATA, sizeof(none), none), 3));
+	ldns_rdf *mac = s->tsig_error == TSIG_BADTIME ? standin_mac(c, bare, n_bare, tsig)
+						      : ldns_rdf_new_frm_data(LDNS_RDF_TYPE_INT16_DATA, sizeof(none), none);
+	ldns_rdf_deep_free(ldns_rr_set_rdf(tsig, mac, 3));
 	assert(ldns_pkt2wire(&wire, p, &n) == LDNS_STATUS_OK);
 	standin_say(c, wire, n, 0);
+	free(bare);
 	free(wire);
 	ldns_pkt_free(p);
 }

@@ -587,6 +587,19 @@ static void every_answer_to_an_update_has_its_result(void **state) {
 	}
 }
 
+static void a_clock_that_is_too_far_off_is_told(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	t->server.spoil = SPOIL_TSIG;
+	t->server.spoilt = SPOILT_ALL;
+	t->server.tsig_error = TSIG_BADTIME;
+	t->server.times = 1;
+	assert_int_equal(set(t, &e, NULL), -EACCES);
+	assert_non_null(strstr(t->err.msg, " s ahead of ours, which is too much for signatures (BADTIME)"));
+	discovery_entry_clear(&e);
+}
+
 static void an_answer_that_is_lost_is_found_to_be_done_when_it_is_repeated(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
@@ -859,6 +872,7 @@ int main(void) {
 		TEST(a_reverse_zone_that_cannot_be_transferred_is_a_warning),
 		TEST(nothing_is_found_in_an_empty_zone),
 		TEST(every_answer_to_an_update_has_its_result),
+		TEST(a_clock_that_is_too_far_off_is_told),
 		TEST(an_answer_that_is_lost_is_found_to_be_done_when_it_is_repeated),
 		TEST(what_does_not_count_is_waited_past),
 		TEST(a_question_is_asked_again_when_nothing_comes),

@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #define DNS_UDP_MAX 1232 /* what passes every path in one piece; announced by EDNS, and no longer request goes by UDP */
-#define DNS_MESSAGE_MAX 65535
 
 /* ---- an update's contents ---- */
 

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DNS_UNSIGNED_MAX 99 /* messages of a transfer in a row; RFC 8945, 5.3.1 */
+#define DNS_MESSAGE_MAX 65535 /* with its signature */
+#define DNS_UNSIGNED_MAX 99   /* messages of a transfer in a row; RFC 8945, 5.3.1 */
 
 struct dns_key {
 	char *name;

@@ -9,7 +9,10 @@
  *   50.0.20.10.in-addr.arpa. PTR        web.example., in its own zone and update, where that zone is configured
  *
  * Every update has prerequisites: the TXT as it was (or none), and that the service's name holds nothing but what our own entries
- * put there. So a foreign record is never overwritten or joined. */
+ * put there. So a foreign record is never overwritten or joined. A reverse record that is foreign is left, with a warning.
+ *
+ * Where the key may not transfer the zone, only entries that are wanted are found. BIND 9.18 holds at most a hundred addresses of
+ * one name (max-records-per-type) and answers SERVFAIL to more. */
 #ifndef DISCOVERY_DNS_H
 #define DISCOVERY_DNS_H
 
