@@ -292,7 +292,15 @@ static void both_addresses_of_an_overlay_with_ipv6_are_published(void) {
 	char *both CLEANUP_FREE = xasprintf("10.22.0.50 %s", ip6);
 	begin(&(struct disco_wanted){0});
 	wait_ready(&web);
-	expect_published("web", both, 1, "h1");
+	DISCO_EACH(s) {
+		/* Consul's transactions keep one address of a service: the other is in its meta only. */
+		const char *heard = s == DISCO_CONSUL ? "10.22.0.50" : both;
+		char *what CLEANUP_FREE = xasprintf("%s: web is %s", disco_names[s], heard);
+		wait_until(what, disco_names_owner(s, "web", 1, "h1") && disco_resolves(s, "web", heard));
+		struct disco_entry e[DISCO_ENTRIES_MAX];
+		assert_int_equal(disco_read(s, "web", e), 1);
+		assert_string_equal(e[0].address6, ip6);
+	}
 	wait_until("its reverse record", disco_reverse_is(DISCO_BIND, ip6, "web.lab.example."));
 	lab_do("docker h1 rm -f %s", web.id);
 	expect_gone("web");
