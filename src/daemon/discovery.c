@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "daemon/orders.h"
 #include "net/discovery/consul.h"
 #include "net/discovery/dns.h"
 #include "net/discovery/skydns.h"
@@ -14,16 +15,6 @@
 
 /* One more second than the systems have: their own deadlines are what counts. */
 #define PATIENCE_MORE_SEC 1
-
-/* What was ordered last of one workload. */
-struct ordered {
-	char *workload;
-	uint64_t stamp;
-	bool nothing;
-	struct publication_report told; /* without its detail */
-	bool told_once;
-	UT_hash_handle hh;
-};
 
 /* Somebody who waits for a comparison. */
 struct waiter {
@@ -41,8 +32,7 @@ struct system {
 struct daemon_discovery {
 	struct system systems[16];
 	size_t n;
-	bool any_required;
-	struct ordered *ordered;
+	struct orders *orders;
 	struct waiter *waiters;
 };
 
@@ -52,48 +42,12 @@ const struct publisher *discovery_system(const struct daemon *d, size_t i) {
 
 /* ---- what comes back ---- */
 
-static void ordered_free(struct daemon_discovery *x, struct ordered *o) {
-	HASH_DEL(x->ordered, o);
-	free(o->workload);
-	free(o);
-}
+static void progress(void *ctx, const char *workload) { orders_progress(((struct daemon *)ctx)->discovery->orders, workload); }
 
-/* Systems that are not required are followed, and not waited for; where none is, all of them tell. */
-static struct publication_report sum_up(const struct daemon_discovery *x, const struct ordered *o) {
-	struct publication_report r = {.stamp = o->stamp, .published = true};
-
-	for (size_t i = 0; i < x->n; i++) {
-		const struct publisher *p = x->systems[i].publisher;
-		struct publisher_progress one;
-		if (x->any_required && !publisher_is_required(p))
-			continue;
-		publisher_progress(p, o->workload, &one);
-		r.published &= one.published;
-		r.awaited |= one.awaited;
-		if (!one.published && !r.detail)
-			r.detail = one.detail ? one.detail : publisher_name(p);
-	}
-	return r;
-}
-
-static void progress(void *ctx, const char *workload) {
+static void report(void *ctx, const char *workload, const struct publication_report *r) {
 	struct daemon *d = ctx;
-	struct ordered *o = NULL;
-
-	HASH_FIND_STR(d->discovery->ordered, workload, o);
-	if (!o)
-		return;
-	const struct publication_report r = sum_up(d->discovery, o);
-	bool same = o->told_once && o->told.stamp == r.stamp && o->told.published == r.published && o->told.awaited == r.awaited;
-	if (same && r.published)
-		return;
-	o->told = r;
-	o->told.detail = NULL;
-	o->told_once = true;
-	if (resched_published(d->machine, workload, &r))
+	if (resched_published(d->machine, workload, r))
 		turn_wake(d);
-	if (o->nothing && r.published)
-		ordered_free(d->discovery, o);
 }
 
 static bool may_withdraw(void *ctx, const char *workload, const char *node) {
@@ -158,59 +112,12 @@ bool discovery_sync(struct daemon *d, const char *name, discovery_synced_fn *don
 
 /* ---- orders ---- */
 
-static void take_entry(const struct effect *e, const struct service_entry *s, struct discovery_entry *ret) {
-	char key[DISCOVERY_KEY_MAX];
-
-	*ret = (struct discovery_entry){
-		.key = xstrdup(discovery_key(e->workload, s->number, key)),
-		.workload = xstrdup(e->workload),
-		.generation = s->generation,
-		.service = xstrdup(s->service),
-		.address = xstrdup_null(s->address),
-		.address6 = xstrdup_null(s->address6),
-		.port = s->port,
-		.node = xstrdup(s->node),
-		.container = xstrdup(s->container),
-		.host = s->host,
-	};
-	strs_copy(&ret->tags, &s->tags);
-	strs_copy(&ret->meta, &s->meta);
-}
-
-static struct ordered *ordered_get(struct daemon_discovery *x, const char *workload) {
-	struct ordered *o = NULL;
-
-	HASH_FIND_STR(x->ordered, workload, o);
-	if (o)
-		return o;
-	o = xnew(struct ordered);
-	o->workload = xstrdup(workload);
-	HASH_ADD_KEYPTR(hh, x->ordered, o->workload, strlen(o->workload), o);
-	return o;
-}
-
 void discovery_order(struct daemon *d, const struct effect *e) {
-	struct daemon_discovery *x = d->discovery;
-	struct discovery_entry *entries = xnew_n(struct discovery_entry, e->n_entries), names = {0};
-	struct publisher_order order = {
-		.workload = e->workload, .generation = e->generation, .stamp = e->stamp, .entries = entries};
+	struct discovery_entry names = {0};
+	bool asked = discovery_names_entry(d, e, &names);
 
-	for (size_t i = 0; i < e->n_entries; i++)
-		take_entry(e, &e->entries[i], &entries[order.n++]);
-	struct publisher_order asked = {.workload = e->workload, .generation = e->generation, .stamp = e->stamp, .entries = &names};
-	asked.n = discovery_names_entry(d, e, &names);
-	struct ordered *o = ordered_get(x, e->workload);
-	o->stamp = e->stamp;
-	o->nothing = order.n == 0 && asked.n == 0;
-	o->told_once = false;
-	for (size_t i = 0; i < x->n; i++) {
-		struct publisher *p = x->systems[i].publisher;
-		publisher_order(p, strcmp(publisher_kind(p), "docker") == 0 ? &asked : &order);
-	}
-	for (size_t i = 0; i < order.n; i++)
-		discovery_entry_clear(&entries[i]);
+	orders_give(d->discovery->orders, e, asked ? &names : NULL);
 	discovery_entry_clear(&names);
-	free(entries);
 }
 
 /* ---- the systems ---- */
@@ -298,8 +205,8 @@ static int add(struct daemon *d, const struct config_discovery *c, struct err *e
 	int r = make(d, c, &system, err);
 	if (r < 0)
 		return err_wrap(err, "discovery: %s", c->name);
-	x->any_required |= c->required;
-	x->systems[x->n++] = (struct system){publisher_new(d->loop, system, &settings, &handler), d};
+	x->systems[x->n] = (struct system){publisher_new(d->loop, system, &settings, &handler), d};
+	orders_add(x->orders, x->systems[x->n++].publisher);
 	return 0;
 }
 
@@ -310,6 +217,7 @@ int discovery_start(struct daemon *d, struct err *err) {
 	if (c->discovery.n_systems == 0)
 		return 0;
 	d->discovery = xnew(struct daemon_discovery);
+	d->discovery->orders = orders_new(report, d);
 	for (size_t i = 0; r == 0 && i < c->discovery.n_systems; i++)
 		r = add(d, &c->discovery.systems[i], err);
 	return r;
@@ -323,7 +231,6 @@ void discovery_begin(struct daemon *d) {
 void discovery_close(struct daemon *d) {
 	struct daemon_discovery *x = d->discovery;
 	struct waiter *w, *next;
-	struct ordered *o, *next_o;
 
 	if (!x)
 		return;
@@ -331,8 +238,7 @@ void discovery_close(struct daemon *d) {
 		waiter_over(x, w);
 	for (size_t i = 0; i < x->n; i++)
 		publisher_free(x->systems[i].publisher);
-	HASH_ITER (hh, x->ordered, o, next_o)
-		ordered_free(x, o);
+	orders_free(x->orders);
 	free(x);
 	d->discovery = NULL;
 }

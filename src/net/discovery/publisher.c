@@ -62,7 +62,7 @@ struct slot {
 };
 
 struct publisher {
-	uv_loop_t *loop;
+	struct publisher_clock clock;
 	struct discovery *system;
 	struct publisher_settings settings;
 	struct publisher_handler handler;
@@ -70,7 +70,6 @@ struct publisher {
 	struct subject *subjects, *on_time;
 	struct slot *queue, *waiting;
 	size_t busy;
-	uv_timer_t *timer;
 	struct mono wake; /* the first of those that wait */
 	bool started, comparing, compare_again;
 	uint64_t comparison; /* counted up at the begin of each */
@@ -83,6 +82,9 @@ struct publisher {
 	struct mono not_before;
 	bool worked;
 };
+
+static struct mono now_of(const struct publisher *p) { return p->clock.now(p->clock.ctx); }
+static struct wall wall_of(const struct publisher *p) { return p->clock.wall(p->clock.ctx); }
 
 /* ---- slots ---- */
 
@@ -101,7 +103,7 @@ static struct slot *slot_get(struct publisher *p, const char *key) {
 	s->publisher = p;
 	s->key = xstrdup(key);
 	s->state = PUBLISHER_PENDING;
-	s->since = wall_now();
+	s->since = wall_of(p);
 	HASH_ADD_KEYPTR(hh, p->slots, s->key, strlen(s->key), s);
 	return s;
 }
@@ -181,7 +183,7 @@ static void set_state(struct slot *s, enum publisher_state state, const char *de
 	bool same = s->state == state && !s->detail == !detail && (!detail || strcmp(s->detail, detail) == 0);
 
 	if (s->state != state)
-		s->since = wall_now();
+		s->since = wall_of(s->publisher);
 	s->state = state;
 	xstr_replace(&s->detail, detail);
 	if (!same)
@@ -294,7 +296,7 @@ static void settle(struct slot *s, enum action action) {
 			s->actual.foreign ? xstrdup_null(s->actual.content) : discovery_entry_text(&s->actual.entry);
 		notice(s, theirs ? theirs : "something foreign is there");
 		set_state(s, s->actual.foreign ? PUBLISHER_FOREIGN : PUBLISHER_SUPERSEDED, theirs);
-		wait_until(s, mono_add(mono_now(), span_sec(FOREIGN_LOOK_SEC)));
+		wait_until(s, mono_add(now_of(s->publisher), span_sec(FOREIGN_LOOK_SEC)));
 		return;
 	}
 	if (s->state == PUBLISHER_REFUSED)
@@ -335,9 +337,9 @@ static void system_works(struct publisher *p) {
 static void system_fails(struct publisher *p, const struct err *err) {
 	bool first = !p->trouble;
 
-	if (first || mono_reached(p->not_before, mono_now())) {
+	if (first || mono_reached(p->not_before, now_of(p))) {
 		p->tries++;
-		p->not_before = mono_add(mono_now(), backoff(p, p->tries));
+		p->not_before = mono_add(now_of(p), backoff(p, p->tries));
 	}
 	xstr_replace(&p->trouble, err && *err->msg ? err->msg : "no answer");
 	if (!first)
@@ -377,7 +379,7 @@ static bool call_over(struct slot *s, int result, const struct err *err) {
 	if (is_systems(result) || (s->tries == 1 && (result == -ESTALE || result == -EEXIST)))
 		enqueue(s);
 	else
-		wait_until(s, mono_add(mono_now(), backoff(p, s->tries)));
+		wait_until(s, mono_add(now_of(p), backoff(p, s->tries)));
 	set_state(s, unsettled(s), err && *err->msg ? err->msg : NULL);
 	return false;
 }
@@ -469,7 +471,7 @@ static void compare(struct publisher *p);
 /* One call at a time to a system that is in trouble: the rest wait for what becomes of it. */
 static bool may_call(const struct publisher *p) {
 	size_t most = p->trouble || !p->worked ? 1 : AT_ONCE;
-	return p->started && p->busy + p->comparing < most && mono_reached(p->not_before, mono_now());
+	return p->started && p->busy + p->comparing < most && mono_reached(p->not_before, now_of(p));
 }
 
 static void pump(struct publisher *p) {
@@ -501,7 +503,7 @@ static void compared(void *user, int result, struct discovery_found *found, size
 	struct slot *s, *next;
 
 	p->comparing = false;
-	p->next_comparison = mono_add(mono_now(), p->settings.interval);
+	p->next_comparison = mono_add(now_of(p), p->settings.interval);
 	if (result < 0) {
 		system_fails(p, err);
 		p->compare_again = true;
@@ -512,7 +514,7 @@ static void compared(void *user, int result, struct discovery_found *found, size
 	system_works(p);
 	if (err && *err->msg)
 		p->handler.notice(p->handler.ctx, p, "", err->msg);
-	p->compared = wall_now();
+	p->compared = wall_of(p);
 	/* What was changed since this was asked is known better than by the answer. */
 	HASH_ITER (hh, p->slots, s, next)
 		if (s->place != BUSY && s->changed < p->comparison) {
@@ -580,9 +582,8 @@ static void end_waits(struct publisher *p, struct mono now) {
 	}
 }
 
-static void on_timer(uv_timer_t *timer) {
-	struct publisher *p = timer->data;
-	struct mono now = mono_now();
+void publisher_due(struct publisher *p) {
+	struct mono now = now_of(p);
 
 	if (mono_reached(p->wake, now))
 		end_waits(p, now);
@@ -597,20 +598,12 @@ static struct mono next_deadline(const struct publisher *p) {
 
 	if (p->started && !p->comparing)
 		t = mono_min(t, p->next_comparison);
-	if (p->started && (p->queue || p->compare_again) && !mono_reached(p->not_before, mono_now()))
+	if (p->started && (p->queue || p->compare_again) && !mono_reached(p->not_before, now_of(p)))
 		t = mono_min(t, p->not_before);
 	return t;
 }
 
-static void set_timer(struct publisher *p) {
-	struct mono t = next_deadline(p), now = mono_now();
-
-	if (t.ns == MONO_NEVER.ns) {
-		uv_timer_stop(p->timer);
-		return;
-	}
-	uv_timer_start(p->timer, on_timer, t.ns <= now.ns ? 0 : (uint64_t)((t.ns - now.ns) / 1000000 + 1), 0);
-}
+static void set_timer(struct publisher *p) { p->clock.wake(p->clock.ctx, next_deadline(p)); }
 
 /* ---- orders ---- */
 
@@ -665,7 +658,7 @@ static bool is_ordered_as(const struct publisher *p, const struct subject *u, co
 }
 
 static void await(struct publisher *p, struct subject *u) {
-	u->deadline = mono_add(mono_now(), p->settings.deadline);
+	u->deadline = mono_add(now_of(p), p->settings.deadline);
 	if (!p->settings.required)
 		return;
 	if (u->on_time)
@@ -738,11 +731,11 @@ void publisher_progress(const struct publisher *p, const char *workload, struct 
 
 /* ---- life ---- */
 
-struct publisher *publisher_new(uv_loop_t *loop, struct discovery *system, const struct publisher_settings *settings,
-				const struct publisher_handler *handler) {
+struct publisher *publisher_new_on(const struct publisher_clock *clock, struct discovery *system,
+				   const struct publisher_settings *settings, const struct publisher_handler *handler) {
 	struct publisher *p = xnew(struct publisher);
 
-	p->loop = loop;
+	p->clock = *clock;
 	p->system = system;
 	p->settings = *settings;
 	p->settings.adopt = (struct strs){0};
@@ -753,9 +746,6 @@ struct publisher *publisher_new(uv_loop_t *loop, struct discovery *system, const
 		p->settings.backoff_cap = span_sec(60);
 	p->handler = *handler;
 	p->wake = MONO_NEVER;
-	p->timer = xnew(uv_timer_t);
-	uv_timer_init(loop, p->timer);
-	p->timer->data = p;
 	return p;
 }
 
@@ -764,8 +754,6 @@ void publisher_start(struct publisher *p) {
 	p->compare_again = true;
 	after(p);
 }
-
-static void timer_closed(uv_handle_t *h) { free(h); }
 
 void publisher_free(struct publisher *p) {
 	struct slot *s, *next;
@@ -781,7 +769,7 @@ void publisher_free(struct publisher *p) {
 	}
 	HASH_ITER (hh, p->subjects, u, next_u)
 		subject_free(p, u);
-	uv_close((uv_handle_t *)p->timer, timer_closed);
+	p->clock.close(p->clock.ctx);
 	strs_clear(&p->settings.adopt);
 	free(p->trouble);
 	free(p);

@@ -55,6 +55,20 @@ struct publisher_handler {
 /* Takes the system. settings are copied; nothing is asked before publisher_start. */
 struct publisher *publisher_new(uv_loop_t *loop, struct discovery *system, const struct publisher_settings *settings,
 				const struct publisher_handler *handler);
+
+/* The same on another clock than the loop's, as a simulator's. */
+struct publisher_clock {
+	struct mono (*now)(void *ctx);
+	struct wall (*wall)(void *ctx); /* never 0 */
+	/* publisher_due is to be called then, from outside of any call of ours; takes the place of what was asked for before.
+	 * MONO_NEVER: not at all. */
+	void (*wake)(void *ctx, struct mono at);
+	void (*close)(void *ctx); /* it is not called any more; frees ctx where that is owned */
+	void *ctx;
+};
+struct publisher *publisher_new_on(const struct publisher_clock *clock, struct discovery *system,
+				   const struct publisher_settings *settings, const struct publisher_handler *handler);
+void publisher_due(struct publisher *p);
 /* Frees the system too. No callback follows. NULL is fine. The loop must turn once more for its timer to close. */
 void publisher_free(struct publisher *p);
 const char *publisher_name(const struct publisher *p);
