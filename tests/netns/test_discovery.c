@@ -417,10 +417,10 @@ static void slow_servers_are_waited_for(void) {
 	cut("h1");
 	const struct web moved = expect_moved(&web);
 	assert_true(was_published("web"));
-	DISCO_EACH(s) {
-		assert_true(disco_names_owner(s, "web", 2, moved.host));
-		disco_slow(s, 0);
-	}
+	DISCO_EACH(s)
+	disco_slow(s, 0); /* etcdctl itself gives up on so slow a server */
+	DISCO_EACH(s)
+	assert_true(disco_names_owner(s, "web", 2, moved.host));
 }
 
 /* --- secrets --- */
