@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define SYSTEMS_MAX 16
 #define PREFIX_MAX 255
 
 static const char *const kind_words[] = {"docker", "consul", "skydns", "dns", NULL};
@@ -296,8 +295,8 @@ static int read_systems(const struct reader *r, const struct field *f, const str
 
 	if (n->kind != NODE_LIST)
 		return reader_expected(r, f, n, "a list");
-	if (n->n > SYSTEMS_MAX)
-		return reader_refuse(r, n, "%s: more than %d", f->key, SYSTEMS_MAX);
+	if (n->n > CONFIG_DISCOVERY_SYSTEMS_MAX)
+		return reader_refuse(r, n, "%s: more than %d", f->key, CONFIG_DISCOVERY_SYSTEMS_MAX);
 	c->discovery.systems = xnew_n(struct config_discovery, n->n);
 	for (size_t i = 0; i < n->n; i++) {
 		int status = read_system(r, n->items[i], &c->discovery.systems[c->discovery.n_systems++]);

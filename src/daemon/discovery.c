@@ -24,20 +24,15 @@ struct waiter {
 	struct waiter *prev, *next;
 };
 
-struct system {
-	struct publisher *publisher;
-	struct daemon *daemon;
-};
-
 struct daemon_discovery {
-	struct system systems[16];
+	struct publisher *publishers[CONFIG_DISCOVERY_SYSTEMS_MAX];
 	size_t n;
 	struct orders *orders;
 	struct waiter *waiters;
 };
 
 const struct publisher *discovery_system(const struct daemon *d, size_t i) {
-	return d->discovery && i < d->discovery->n ? d->discovery->systems[i].publisher : NULL;
+	return d->discovery && i < d->discovery->n ? d->discovery->publishers[i] : NULL;
 }
 
 /* ---- what comes back ---- */
@@ -89,24 +84,23 @@ static void compared(void *ctx, const struct publisher *p) {
 }
 
 bool discovery_sync(struct daemon *d, const char *name, discovery_synced_fn *done, void *user) {
-	struct waiter *w = xnew(struct waiter);
-	size_t n = d->discovery ? d->discovery->n : 0;
+	struct daemon_discovery *x = d->discovery;
+	struct strs open = {0};
 
-	w->done = done;
-	w->user = user;
-	for (size_t i = 0; i < n; i++)
-		if (!name || strcmp(publisher_name(d->discovery->systems[i].publisher), name) == 0)
-			strs_add(&w->open, publisher_name(d->discovery->systems[i].publisher));
-	if (w->open.n == 0) {
-		free(w);
+	for (size_t i = 0; x && i < x->n; i++)
+		if (!name || strcmp(publisher_name(x->publishers[i]), name) == 0)
+			strs_add(&open, publisher_name(x->publishers[i]));
+	if (!x || open.n == 0) {
 		if (!name)
 			done(user);
 		return !name;
 	}
-	DL_APPEND(d->discovery->waiters, w);
-	for (size_t i = 0; i < n; i++)
-		if (strs_has(&w->open, publisher_name(d->discovery->systems[i].publisher)))
-			publisher_sync(d->discovery->systems[i].publisher);
+	struct waiter *w = xnew(struct waiter);
+	*w = (struct waiter){.done = done, .user = user, .open = open};
+	DL_APPEND(x->waiters, w);
+	for (size_t i = 0; i < x->n; i++)
+		if (strs_has(&open, publisher_name(x->publishers[i])))
+			publisher_sync(x->publishers[i]);
 	return true;
 }
 
@@ -205,8 +199,8 @@ static int add(struct daemon *d, const struct config_discovery *c, struct err *e
 	int r = make(d, c, &system, err);
 	if (r < 0)
 		return err_wrap(err, "discovery: %s", c->name);
-	x->systems[x->n] = (struct system){publisher_new(d->loop, system, &settings, &handler), d};
-	orders_add(x->orders, x->systems[x->n++].publisher);
+	x->publishers[x->n] = publisher_new(d->loop, system, &settings, &handler);
+	orders_add(x->orders, x->publishers[x->n++]);
 	return 0;
 }
 
@@ -225,7 +219,7 @@ int discovery_start(struct daemon *d, struct err *err) {
 
 void discovery_begin(struct daemon *d) {
 	for (size_t i = 0; d->discovery && i < d->discovery->n; i++)
-		publisher_start(d->discovery->systems[i].publisher);
+		publisher_start(d->discovery->publishers[i]);
 }
 
 void discovery_close(struct daemon *d) {
@@ -237,7 +231,7 @@ void discovery_close(struct daemon *d) {
 	DL_FOREACH_SAFE (x->waiters, w, next)
 		waiter_over(x, w);
 	for (size_t i = 0; i < x->n; i++)
-		publisher_free(x->systems[i].publisher);
+		publisher_free(x->publishers[i]);
 	orders_free(x->orders);
 	free(x);
 	d->discovery = NULL;
