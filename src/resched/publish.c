@@ -495,7 +495,9 @@ static enum answer await(struct resched *r, struct takeover *t, const char **ret
 	const struct publication *p = bring_up_to_date(r, &w);
 	struct mono until = mono_add(t->row_began, r->settings.discovery.patience);
 	bool known = p && is_told(p) && p->reported == p->told && !w.incomplete;
-	*ret_detail = w.incomplete ? "the new owner's published port is not known yet" : p && p->detail ? p->detail : "no answer yet";
+	*ret_detail = w.incomplete     ? "the new owner's published port is not known yet"
+		      : p && p->detail ? p->detail
+				       : "no answer yet";
 
 	if (known && p->published)
 		return ANSWER_YES;

@@ -888,6 +888,22 @@ static void what_a_dead_agent_has_is_taken_from_the_catalog_and_from_it_when_it_
 	discovery_found_clear(&was);
 }
 
+/* Right after a start nobody has said yet what is wanted. */
+static void what_stands_at_an_agent_is_kept_alive_until_it_is_known_to_be_unwanted(void **state) {
+	struct bed *t = *state;
+
+	stand_at_h1(t);
+	t->d->ops->list(t->d, NULL, 0, on_list, t);
+	assert_int_equal(wait_for(t), 0);
+	assert_int_equal(t->n_found, 1);
+	RUN_UNTIL(&t->loop, count_said(t, "1 PUT /v1/agent/check/pass/service:" KEY) >= 2);
+	set_rule(t, SERVER, "/health/state/any", 200, "[]");
+	set_rule(t, AGENT1, "GET /v1/agent/services", 200, "{}");
+	t->d->ops->list(t->d, NULL, 0, on_list, t);
+	assert_int_equal(wait_for(t), 0);
+	assert_null(((struct consul *)t->d)->hosts[0].kept);
+}
+
 static void what_was_written_anew_at_an_agent_that_is_back_is_left(void **state) {
 	struct bed *t = *state;
 
@@ -1056,6 +1072,7 @@ int main(void) {
 		AGENTS(what_was_there_stays_until_the_catalog_has_the_new),
 		AGENTS(an_agent_that_is_silent_is_not_waited_for_twice),
 		AGENTS(what_a_dead_agent_has_is_taken_from_the_catalog_and_from_it_when_it_is_back),
+		AGENTS(what_stands_at_an_agent_is_kept_alive_until_it_is_known_to_be_unwanted),
 		AGENTS(what_was_written_anew_at_an_agent_that_is_back_is_left),
 		AGENTS(of_two_managers_the_older_loses),
 		AGENTS(of_two_places_the_higher_generation_holds_and_the_other_is_cleared),

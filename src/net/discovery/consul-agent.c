@@ -40,6 +40,13 @@ static void put(struct consul_host *h, const struct discovery_entry *e, bool lef
 void consul_keep(struct consul_host *h, const struct discovery_entry *e) { put(h, e, false); }
 void consul_leave(struct consul_host *h, const struct discovery_entry *e) { put(h, e, true); }
 
+bool consul_is_kept(const struct consul_host *h, const char *key) {
+	struct consul_kept *k;
+
+	HASH_FIND_STR(h->kept, key, k);
+	return k != NULL;
+}
+
 void consul_forget(struct consul_host *h, const char *key) {
 	struct consul_kept *k;
 

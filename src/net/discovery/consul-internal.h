@@ -130,6 +130,7 @@ struct consul_host {
 };
 
 void consul_keep(struct consul_host *host, const struct discovery_entry *e);
+bool consul_is_kept(const struct consul_host *host, const char *key); /* or left */
 void consul_leave(struct consul_host *host, const struct discovery_entry *e);
 void consul_forget(struct consul_host *host, const char *key);          /* whatever it is */
 struct consul_host *consul_host_of(struct consul *c, const char *node); /* NULL: none is configured */

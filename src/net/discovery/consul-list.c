@@ -42,10 +42,13 @@ static void fill(struct discovery_found *f, struct consul_place *p, char *wrong)
 	p->s.entry = (struct discovery_entry){0};
 }
 
-/* What is wanted there and stands there is kept alive. */
+/* What is wanted there and stands there is kept alive; and what stands there when nobody has said yet what is wanted, as right
+ * after a start: the next listing, or an unset, ends that. */
 static void keep(const struct consul_place *p, const struct consul_want *want) {
-	if (want && want->host && p->host == want->host && !p->lost && !p->s.damaged)
-		consul_keep(want->host, &p->s.entry);
+	if (!p->host || p->lost || p->s.damaged)
+		return;
+	if (want ? want->host == p->host : !consul_is_kept(p->host, p->s.entry.key))
+		consul_keep(p->host, &p->s.entry);
 }
 
 /* A foreign one is in the way only where ours is to be. */
