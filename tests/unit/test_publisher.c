@@ -417,6 +417,30 @@ static void order_that_changes_while_a_call_is_under_way_holds(void **state) {
 	assert_int_equal(b->fake->asked[CALL_SET], 2);
 }
 
+static void nothing_is_done_while_a_call_that_changes_it_is_under_way(void **state) {
+	struct bed *b = begin(state);
+
+	RUN_UNTIL(&b->loop, b->comparisons > 0);
+	b->fake->silent = true;
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, b->fake->open == 1);
+	order(b, 2, 1, NULL);
+	assert_false(progress(b).published); /* what is under way will stand there */
+	b->fake->silent = false;
+	RUN_UNTIL(&b->loop, progress(b).published);
+	assert_null(there(b));
+	order(b, 3, 1, "h1");
+	RUN_UNTIL(&b->loop, is_published(b, 3));
+	b->fake->silent = true;
+	order(b, 4, 1, NULL);
+	RUN_UNTIL(&b->loop, b->fake->open == 1);
+	order(b, 5, 1, "h1");
+	assert_false(progress(b).published); /* and it will not stand there any more */
+	b->fake->silent = false;
+	RUN_UNTIL(&b->loop, is_published(b, 5));
+	assert_non_null(there(b));
+}
+
 static void many_are_not_asked_for_all_at_once(void **state) {
 	struct bed *b = begin(state);
 
@@ -527,6 +551,20 @@ static void nothing_is_withdrawn_before_it_is_known_what_is_there(void **state) 
 
 /* ---- trouble ---- */
 
+static void that_there_is_nothing_is_told_when_it_is_known(void **state) {
+	struct bed *b = *state;
+
+	b->fake->fail = -ENOTCONN;
+	(void)begin(state);
+	order(b, 1, 1, NULL);
+	RUN_UNTIL(&b->loop, b->troubles > 0);
+	assert_false(progress(b).published);
+	b->progresses = 0;
+	b->fake->fail = 0;
+	RUN_UNTIL(&b->loop, b->progresses > 0);
+	assert_true(progress(b).published);
+}
+
 static void system_that_is_down_is_tried_until_it_works(void **state) {
 	struct bed *b = begin(state);
 
@@ -566,6 +604,52 @@ static void lost_answer_is_looked_for_before_anything_is_done_again(void **state
 	RUN_UNTIL(&b->loop, is_published(b, 1));
 	assert_int_equal(b->fake->asked[CALL_SET], 1);
 	assert_int_equal(b->fake->asked[CALL_LOOK], 1);
+}
+
+/* Found, and not ordered in this run: its withdrawal is looked for like any other, and told. */
+static void withdrawal_of_what_stood_there_before_is_told(void **state) {
+	for (int lost = 0; lost < 2; lost++) {
+		struct bed *b = begin(state);
+
+		(void)put(b, 1, "h1", "10.20.0.50");
+		RUN_UNTIL(&b->loop, b->comparisons > 0);
+		b->fake->lose = lost;
+		order(b, 1, 1, NULL);
+		assert_false(progress(b).published);
+		b->progresses = 0;
+		RUN_UNTIL(&b->loop, b->fake->asked[CALL_UNSET] == 1 && b->fake->open == 0);
+		assert_int_equal(progress(b).published, !lost);
+		b->fake->lose = false;
+		RUN_UNTIL(&b->loop, progress(b).published);
+		assert_int_equal(b->fake->asked[CALL_LOOK], lost);
+		assert_true(b->progresses > 0);
+		assert_null(there(b));
+		if (!lost) {
+			tear_down(state);
+			set_up(state);
+		}
+	}
+}
+
+/* The first call's outcome is not known when it is wanted again, and not wanted again. */
+static void what_was_not_heard_of_is_not_taken_for_absent(void **state) {
+	struct bed *b = begin(state);
+
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, is_published(b, 1));
+	b->fake->lose = true;
+	order(b, 2, 2, "h2");
+	RUN_UNTIL(&b->loop, b->fake->asked[CALL_SET] == 2 && b->fake->open == 0);
+	b->fake->silent = true;
+	publisher_sync(b->publisher); /* of a system that is in trouble nothing else is asked meanwhile */
+	order(b, 3, 2, NULL);
+	order(b, 4, 2, "h2");
+	order(b, 5, 2, NULL);
+	assert_int_equal(b->fake->open, 1);
+	assert_false(progress(b).published);
+	b->fake->silent = b->fake->lose = false;
+	RUN_UNTIL(&b->loop, progress(b).published);
+	assert_null(there(b));
 }
 
 static void what_a_system_can_never_hold_is_not_tried_again(void **state) {
@@ -631,6 +715,7 @@ int main(void) {
 		T(what_is_so_already_is_left_alone),
 		T(incomplete_entry_is_set_again),
 		T(order_that_changes_while_a_call_is_under_way_holds),
+		T(nothing_is_done_while_a_call_that_changes_it_is_under_way),
 		T(many_are_not_asked_for_all_at_once),
 		T(what_another_changed_is_looked_at_and_set_again),
 		T(higher_generation_of_another_manager_is_neither_changed_nor_taken_away),
@@ -639,9 +724,12 @@ int main(void) {
 		T(foreign_value_that_is_adopted_is_overwritten),
 		T(orphan_is_taken_away_only_when_that_is_allowed),
 		T(nothing_is_withdrawn_before_it_is_known_what_is_there),
+		T(that_there_is_nothing_is_told_when_it_is_known),
 		T(system_that_is_down_is_tried_until_it_works),
 		T(credentials_that_are_refused_are_trouble_of_the_system),
 		T(lost_answer_is_looked_for_before_anything_is_done_again),
+		T(withdrawal_of_what_stood_there_before_is_told),
+		T(what_was_not_heard_of_is_not_taken_for_absent),
 		T(what_a_system_can_never_hold_is_not_tried_again),
 		T(it_is_awaited_no_longer_than_the_deadline),
 		T(what_is_not_required_is_never_awaited),

@@ -47,7 +47,7 @@ struct slot {
 	struct publisher *publisher;
 	char *key;
 	bool wanting;
-	struct discovery_entry wanted, sent; /* of a key that was ordered at any time its workload is known */
+	struct discovery_entry wanted, sent; /* wanted: or what was last, or what was found first */
 	enum knowledge known;
 	struct discovery_found actual;
 	enum place place;
@@ -389,8 +389,11 @@ static void take_found(struct slot *s, struct discovery_found *f) {
 	s->actual = *f;
 	*f = (struct discovery_found){0};
 	s->known = PRESENT;
-	if (!s->actual.foreign)
-		strs_add_new(&subject_get(s->publisher, s->actual.entry.workload)->keys, s->key);
+	if (s->actual.foreign)
+		return;
+	strs_add_new(&subject_get(s->publisher, s->actual.entry.workload)->keys, s->key);
+	if (!s->wanted.workload) /* whose it was is known when it is gone, too, and what to look for */
+		discovery_entry_copy(&s->wanted, &s->actual.entry);
 }
 
 static void after(struct publisher *p) {
@@ -498,6 +501,13 @@ static void drop_empty_subjects(struct publisher *p) {
 			subject_free(p, u);
 }
 
+/* Of those too of which there is nothing: until now nobody knew that. */
+static void tell_all(const struct publisher *p) {
+	for (const struct subject *u = p->subjects; u; u = u->hh.next)
+		if (u->ordered)
+			p->handler.progress(p->handler.ctx, u->workload);
+}
+
 static void compared(void *user, int result, struct discovery_found *found, size_t n, const struct err *err) {
 	struct publisher *p = user;
 	struct slot *s, *next;
@@ -514,6 +524,7 @@ static void compared(void *user, int result, struct discovery_found *found, size
 	system_works(p);
 	if (err && *err->msg)
 		p->handler.notice(p->handler.ctx, p, "", err->msg);
+	bool first = p->compared.ms == 0;
 	p->compared = wall_of(p);
 	/* What was changed since this was asked is known better than by the answer. */
 	HASH_ITER (hh, p->slots, s, next)
@@ -529,6 +540,8 @@ static void compared(void *user, int result, struct discovery_found *found, size
 	HASH_ITER (hh, p->slots, s, next)
 		if (!(s->place == WAITING && s->tries > 0))
 			consider(s);
+	if (first)
+		tell_all(p);
 	drop_empty_subjects(p);
 	p->handler.compared(p->handler.ctx, p);
 	after(p);
@@ -608,6 +621,7 @@ static void set_timer(struct publisher *p) { p->clock.wake(p->clock.ctx, next_de
 /* ---- orders ---- */
 
 static void want(struct publisher *p, struct subject *u, const struct discovery_entry *e) {
+	bool first = !slot_find(p, e->key);
 	struct slot *s = slot_get(p, e->key);
 
 	if (!s->wanting || !discovery_entry_equal(&s->wanted, e)) {
@@ -615,7 +629,7 @@ static void want(struct publisher *p, struct subject *u, const struct discovery_
 		xstr_replace(&s->detail, NULL);
 		if (s->state == PUBLISHER_REFUSED)
 			s->state = PUBLISHER_PENDING;
-		if (s->known == NOT_KNOWN && p->compared.ms)
+		if (first && p->compared.ms)
 			s->known = ABSENT; /* the comparison would have found it; if not, the system says so */
 	}
 	s->wanting = true;
@@ -700,6 +714,8 @@ static bool is_done(const struct publisher *p, const char *key, const struct slo
 
 	if (!s)
 		return true;
+	if (s->place == BUSY)
+		return false; /* whatever is known, it is about to change */
 	return s->wanting ? is_right(s) : s->known != PRESENT ? s->known == ABSENT : s->actual.foreign;
 }
 
