@@ -136,7 +136,7 @@ struct sync {
 static void synced(void *user) {
 	struct sync *s = user;
 
-	answer(s->call, discovery_view_systems(s->daemon, s->name));
+	answer(s->call, json_pack("{s:o}", "systems", discovery_view_systems(s->daemon, s->name)));
 	free(s->name);
 	free(s);
 }

@@ -45,8 +45,8 @@ static void report(void *ctx, const char *workload, const struct publication_rep
 		turn_wake(d);
 }
 
-static bool may_withdraw(void *ctx, const char *workload, const char *node) {
-	return resched_may_withdraw(((struct daemon *)ctx)->machine, workload, node);
+static bool may_withdraw(void *ctx, const char *workload, const char *node, unsigned generation) {
+	return resched_may_withdraw(((struct daemon *)ctx)->machine, workload, node, generation);
 }
 
 static void trouble(void *ctx, const struct publisher *p, const struct err *err) {

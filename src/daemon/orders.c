@@ -25,7 +25,8 @@ struct orders {
 	orders_report_fn *report;
 	void *ctx;
 	struct ordered *ordered;
-	bool giving; /* not every system has been told yet: what they say before that is of the order before */
+	const char *
+		giving; /* not every system has been told of this one yet: what they say of it before that is of the order before */
 };
 
 struct orders *orders_new(orders_report_fn *report, void *ctx) {
@@ -82,7 +83,7 @@ void orders_progress(struct orders *all, const char *workload) {
 	struct ordered *o = NULL;
 
 	HASH_FIND_STR(all->ordered, workload, o);
-	if (!o || all->giving)
+	if (!o || (all->giving && strcmp(all->giving, workload) == 0))
 		return;
 	const struct publication_report r = sum_up(all, o);
 	bool same = o->told_once && o->told.stamp == r.stamp && o->told.published == r.published && o->told.awaited == r.awaited;
@@ -143,10 +144,10 @@ void orders_give(struct orders *all, const struct effect *e, const struct discov
 	o->stamp = e->stamp;
 	o->nothing = order.n == 0 && asked.n == 0;
 	o->told_once = false;
-	all->giving = true;
+	all->giving = e->workload;
 	for (size_t i = 0; i < all->n; i++)
 		publisher_order(all->systems[i], strcmp(publisher_kind(all->systems[i]), "docker") == 0 ? &asked : &order);
-	all->giving = false;
+	all->giving = NULL;
 	orders_progress(all, e->workload);
 	for (size_t i = 0; i < order.n; i++)
 		discovery_entry_clear(&entries[i]);

@@ -552,21 +552,29 @@ static bool is_decided(const struct resched *r, const char *node) {
 	return !n || is_surely_lost(r, n) || (n->listed && n->verdict == NODE_ALIVE);
 }
 
-bool resched_may_withdraw(const struct resched *r, const char *workload, const char *node) {
+/* There, and to be found: its ID may be that of a replacement, whose label says whose it is. */
+static bool has_running(const struct resched *r, const char *node, const char *workload) {
+	const struct world_node *n = node ? world_node(&r->world, node) : NULL;
+	const char *slash = strrchr(workload, '/'), *id = slash ? slash + 1 : workload;
+
+	for (const struct world_container *c = n ? n->containers : NULL; c; c = c->next)
+		if ((strcmp(c->id, id) == 0 || (c->workload && strcmp(c->workload, workload) == 0)) && c->running &&
+		    is_published(r, c) && !is_ill(r, c))
+			return true;
+	return false;
+}
+
+bool resched_may_withdraw(const struct resched *r, const char *workload, const char *node, unsigned generation) {
 	const struct publication *p = publication((struct resched *)r, workload, false);
 	const struct workload *w = workload_find(r, workload);
-	const char *slash = strrchr(workload, '/');
+	struct wanted wanted = {0};
 
 	if (p && p->wanted != NOTHING_WANTED)
 		return false;
-	if (w) {
-		struct wanted wanted = {0};
-		want_workload(r, w, &wanted);
-		return is_decided(r, w->node) && stamp_of(&wanted) == NOTHING_WANTED && !wanted.incomplete;
-	}
-	/* Another may have been listed, and not inspected yet. */
-	for (const struct world_container *c = r->world.containers; c; c = c->hh.next)
-		if (slash && strcmp(c->id, slash + 1) == 0 && c->running && is_published(r, c) && !is_ill(r, c))
-			return false;
-	return is_decided(r, node);
+	if (!w)
+		return is_decided(r, node) && !has_running(r, node, workload);
+	if (generation > w->last_generation || !is_decided(r, w->node))
+		return false;
+	want_workload(r, w, &wanted);
+	return stamp_of(&wanted) == NOTHING_WANTED && !wanted.incomplete;
 }

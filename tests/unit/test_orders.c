@@ -60,7 +60,7 @@ static void still_unset(struct discovery *d, const struct discovery_found *was, 
 
 static void still_free(struct discovery *d) { free(d); }
 
-static const struct discovery_ops still_ops = {"still", still_list, still_look, still_set, still_unset, still_free};
+static const struct discovery_ops still_ops = {"still", still_list, still_look, still_set, still_unset, still_free, false};
 
 static void says_it_has_nothing(struct still *s) {
 	discovery_list_fn *fn = s->listed;
@@ -119,7 +119,8 @@ static void close_clock(void *ctx) { (void)ctx; }
 
 static void on_progress(void *ctx, const char *workload) { orders_progress(((struct bed *)ctx)->orders, workload); }
 
-static bool may_withdraw(void *ctx, const char *workload, const char *node) {
+static bool may_withdraw(void *ctx, const char *workload, const char *node, unsigned generation) {
+	(void)generation;
 	(void)ctx;
 	(void)workload;
 	(void)node;

@@ -402,18 +402,27 @@ static void after_a_restart_everything_is_ordered_again(void **state) {
 
 static void what_nobody_wants_is_withdrawn_only_when_that_is_known(void **state) {
 	struct rig *rig = begin_with(state, "overlay", NULL);
+	struct world_container *c;
 
 	expect_published(rig, "web@10.20.0.50:80 g1 h1");
-	assert_false(resched_may_withdraw(rig->r, web(rig)->id, "h1"));
-	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));  /* h2 was listed, and has none */
-	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h99")); /* no node of ours */
+	assert_false(resched_may_withdraw(rig->r, web(rig)->id, "h1", 1));
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));  /* h2 was listed, and has none */
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h99", 1)); /* no node of ours */
+	c = container("h1", WEB, "web");
+	c->running = false;
+	add_overlay(rig, c);
+	with_service(c, "overlay", NULL);
+	see(rig, c);
+	expect_published(rig, "");
+	assert_true(resched_may_withdraw(rig->r, web(rig)->id, "h1", 1));
+	assert_false(resched_may_withdraw(rig->r, web(rig)->id, "h3", 2)); /* this ledger gave out none of that number */
 	renew(rig);
-	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));
+	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
 	verdict(rig, "h2", NODE_DEAD);
 	resched_brake(rig->r, true, "cut off");
-	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));
+	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
 	resched_brake(rig->r, false, NULL);
-	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2"));
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
 }
 
 int main(void) {

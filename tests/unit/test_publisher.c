@@ -41,9 +41,11 @@ struct fake {
 	struct thing things[THINGS];
 	size_t n;
 	unsigned versions;
-	int fail;    /* result of every call; 0: they work */
-	bool lose;   /* it takes effect, and the answer is -ETIMEDOUT */
-	bool silent; /* no answer until this ends */
+	int fail;                 /* result of every call; 0: they work */
+	int fail_list, fail_set;  /* of these only */
+	const char *fail_service; /* of sets of this service only; NULL: of all */
+	bool lose;                /* it takes effect, and the answer is -ETIMEDOUT */
+	bool silent;              /* no answer until this ends */
 	struct fake_call *calls;
 	uv_check_t *check;
 	unsigned asked[4], most, open;
@@ -126,15 +128,25 @@ static void change(struct fake_call *c) {
 	c->done(c->user, 0, c->kind == CALL_SET ? version : NULL, NULL);
 }
 
+static int failure(const struct fake_call *c) {
+	const struct fake *f = c->fake;
+	bool spared = f->fail_service && strcmp(f->fail_service, c->entry.service) != 0;
+
+	if (f->fail)
+		return f->fail;
+	return c->kind == CALL_LIST ? f->fail_list : c->kind == CALL_SET && !spared ? f->fail_set : 0;
+}
+
 static void answer(struct fake_call *c) {
+	int result = failure(c);
 	struct err err = {0};
 
-	if (c->fake->fail) {
-		err_set(&err, c->fake->fail, "fake: refused");
+	if (result) {
+		err_set(&err, result, "fake: refused");
 		if (c->listed)
-			c->listed(c->user, c->fake->fail, NULL, 0, &err);
+			c->listed(c->user, result, NULL, 0, &err);
 		else
-			c->done(c->user, c->fake->fail, NULL, &err);
+			c->done(c->user, result, NULL, &err);
 	} else if (c->kind == CALL_LIST || c->kind == CALL_LOOK) {
 		give_list(c, c->kind == CALL_LIST);
 	} else {
@@ -217,7 +229,7 @@ static void fake_free(struct discovery *d) {
 	free(f);
 }
 
-static const struct discovery_ops fake_ops = {"fake", fake_list, fake_look, fake_set, fake_unset, fake_free};
+static const struct discovery_ops fake_ops = {"fake", fake_list, fake_look, fake_set, fake_unset, fake_free, false};
 
 /* ---- the bed ---- */
 
@@ -236,9 +248,10 @@ static void on_progress(void *ctx, const char *workload) {
 	((struct bed *)ctx)->progresses++;
 }
 
-static bool on_may_withdraw(void *ctx, const char *workload, const char *node) {
+static bool on_may_withdraw(void *ctx, const char *workload, const char *node, unsigned generation) {
 	(void)workload;
 	(void)node;
+	(void)generation;
 	return ((struct bed *)ctx)->may_withdraw;
 }
 
@@ -576,23 +589,78 @@ static void system_that_is_down_is_tried_until_it_works(void **state) {
 	assert_string_equal(progress(b).detail, "fake: refused");
 	b->fake->fail = 0;
 	RUN_UNTIL(&b->loop, is_published(b, 1));
-	assert_int_equal(b->works, 1);
+	RUN_UNTIL(&b->loop, b->works == 1); /* when it was compared as well */
 }
 
-static void credentials_that_are_refused_are_trouble_of_the_system(void **state) {
+static void credentials_that_never_did_are_trouble_of_the_system(void **state) {
 	struct bed *b = begin(state);
 
-	order(b, 1, 1, "h1");
-	RUN_UNTIL(&b->loop, is_published(b, 1));
 	b->fake->fail = -EACCES;
-	order(b, 2, 2, "h2");
-	RUN_UNTIL(&b->loop, b->fake->asked[CALL_SET] > 3);
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, b->fake->asked[CALL_LIST] > 3);
 	struct publisher_summary s;
 	publisher_summary(b->publisher, &s);
 	assert_string_equal(s.trouble, "fake: refused");
 	assert_int_equal(s.differences, 1);
 	b->fake->fail = 0;
+	RUN_UNTIL(&b->loop, is_published(b, 1));
+}
+
+static void order_other(struct bed *b) {
+	struct discovery_entry e = entry(1, "h1", "10.20.0.9");
+
+	xstr_replace(&e.key, "hbbbbbbbbbbbb-1");
+	xstr_replace(&e.workload, "prod/bbbbbbbbbbbb");
+	xstr_replace(&e.service, "other");
+	publisher_order(b->publisher,
+			&(struct publisher_order){.workload = e.workload, .generation = 1, .stamp = 9, .entries = &e, .n = 1});
+	discovery_entry_clear(&e);
+}
+
+/* A policy may name each service. */
+static void entry_that_may_not_be_written_holds_no_other_up(void **state) {
+	((struct bed *)*state)->settings.backoff_initial = ((struct bed *)*state)->settings.backoff_cap = span_sec(3600);
+	struct bed *b = begin(state);
+
+	RUN_UNTIL(&b->loop, b->comparisons == 1);
+	b->fake->fail_set = -EACCES;
+	b->fake->fail_service = "other";
+	order_other(b);
+	RUN_UNTIL(&b->loop, b->fake->asked[CALL_SET] == 1 && b->fake->open == 0);
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, is_published(b, 1)); /* and not in an hour */
+	assert_int_equal(b->troubles, 0);
+	assert_string_equal(b->noticed, "fake: refused");
+}
+
+static void comparison_that_fails_keeps_no_entry_from_being_written(void **state) {
+	struct bed *b = begin(state);
+
+	b->fake->fail_list = -EPROTO;
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, is_published(b, 1));
+	assert_string_equal(there(b)->entry.node, "h1");
+	order(b, 2, 2, "h2");
 	RUN_UNTIL(&b->loop, is_published(b, 2));
+	struct publisher_summary s;
+	publisher_summary(b->publisher, &s);
+	assert_string_equal(s.trouble, "fake: refused");
+	assert_int_equal(b->troubles, 1);
+	b->fake->fail_list = 0;
+	RUN_UNTIL(&b->loop, b->works == 1);
+}
+
+/* It may never have been asked in a way that could succeed: the first call was for an entry. */
+static void what_is_asked_for_is_compared_even_while_a_call_hangs(void **state) {
+	struct bed *b = begin(state);
+
+	RUN_UNTIL(&b->loop, b->comparisons == 1);
+	b->fake->fail_set = -EIO;
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, b->troubles == 1);
+	unsigned n = b->comparisons;
+	publisher_sync(b->publisher);
+	RUN_UNTIL(&b->loop, b->comparisons > n);
 }
 
 static void lost_answer_is_looked_for_before_anything_is_done_again(void **state) {
@@ -652,7 +720,7 @@ static void what_was_not_heard_of_is_not_taken_for_absent(void **state) {
 	assert_null(there(b));
 }
 
-static void what_a_system_can_never_hold_is_not_tried_again(void **state) {
+static void what_a_system_can_never_hold_is_asked_again_only_after_a_comparison(void **state) {
 	struct bed *b = begin(state);
 
 	RUN_UNTIL(&b->loop, b->comparisons == 1);
@@ -660,12 +728,47 @@ static void what_a_system_can_never_hold_is_not_tried_again(void **state) {
 	order(b, 1, 1, "h1");
 	RUN_UNTIL(&b->loop, state_of(b) == PUBLISHER_REFUSED);
 	assert_false(progress(b).awaited);
+	assert_int_equal(b->fake->asked[CALL_SET], 1);
 	b->fake->fail = 0;
 	publisher_sync(b->publisher);
-	RUN_UNTIL(&b->loop, b->comparisons == 2);
-	assert_int_equal(b->fake->asked[CALL_SET], 1);
-	order(b, 2, 2, "h2"); /* another may do */
-	RUN_UNTIL(&b->loop, is_published(b, 2));
+	RUN_UNTIL(&b->loop, is_published(b, 1));
+	assert_int_equal(b->fake->asked[CALL_SET], 2);
+}
+
+static void what_stood_there_before_goes_also_when_the_new_cannot_be_held(void **state) {
+	struct bed *b = begin(state);
+
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, is_published(b, 1));
+	b->fake->fail_set = -EINVAL;
+	order(b, 2, 2, "h2");
+	RUN_UNTIL(&b->loop, state_of(b) == PUBLISHER_REFUSED && !there(b));
+	assert_string_equal(progress(b).detail, "fake: refused");
+	b->fake->fail_set = 0;
+	order(b, 3, 3, "h3"); /* another may do */
+	RUN_UNTIL(&b->loop, is_published(b, 3));
+}
+
+/* As the engines' own DNS. */
+static void what_can_only_be_checked_is_checked_again_and_right_until_it_is_not(void **state) {
+	static const struct discovery_ops ops = {"fake", fake_list, fake_look, fake_set, fake_unset, fake_free, true};
+	((struct bed *)*state)->fake->head.ops = &ops;
+	struct bed *b = begin(state);
+
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, is_published(b, 1));
+	thing_remove(b->fake, there(b)->entry.key); /* it lists nothing */
+	unsigned n = b->comparisons, sets = b->fake->asked[CALL_SET];
+	b->fake->silent = true;
+	publisher_sync(b->publisher);
+	assert_true(is_published(b, 1));
+	b->fake->silent = false;
+	b->fake->fail_set = -ESTALE;
+	RUN_UNTIL(&b->loop, b->comparisons > n);
+	assert_true(b->fake->asked[CALL_SET] > sets);
+	assert_false(is_published(b, 1));
+	b->fake->fail_set = 0;
+	RUN_UNTIL(&b->loop, is_published(b, 1));
 }
 
 static void it_is_awaited_no_longer_than_the_deadline(void **state) {
@@ -726,11 +829,16 @@ int main(void) {
 		T(nothing_is_withdrawn_before_it_is_known_what_is_there),
 		T(that_there_is_nothing_is_told_when_it_is_known),
 		T(system_that_is_down_is_tried_until_it_works),
-		T(credentials_that_are_refused_are_trouble_of_the_system),
+		T(credentials_that_never_did_are_trouble_of_the_system),
+		T(entry_that_may_not_be_written_holds_no_other_up),
+		T(comparison_that_fails_keeps_no_entry_from_being_written),
+		T(what_is_asked_for_is_compared_even_while_a_call_hangs),
 		T(lost_answer_is_looked_for_before_anything_is_done_again),
 		T(withdrawal_of_what_stood_there_before_is_told),
 		T(what_was_not_heard_of_is_not_taken_for_absent),
-		T(what_a_system_can_never_hold_is_not_tried_again),
+		T(what_a_system_can_never_hold_is_asked_again_only_after_a_comparison),
+		T(what_stood_there_before_goes_also_when_the_new_cannot_be_held),
+		T(what_can_only_be_checked_is_checked_again_and_right_until_it_is_not),
 		T(it_is_awaited_no_longer_than_the_deadline),
 		T(what_is_not_required_is_never_awaited),
 		T(comparison_finds_what_was_lost_or_spoilt_meanwhile),

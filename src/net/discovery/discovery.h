@@ -58,6 +58,7 @@ struct discovery_ops {
 	/* Takes it away. One that is not there any more counts as done. */
 	void (*unset)(struct discovery *d, const struct discovery_found *was, discovery_done_fn *done, void *user);
 	void (*free)(struct discovery *d);
+	bool only_checks; /* nothing stands in it that it could list: set says whether it is so */
 };
 
 /* The common head of every kind. */

@@ -373,8 +373,13 @@ static void docker_free(struct discovery *base) {
 	uv_close((uv_handle_t *)&d->timer, on_closed);
 }
 
-static const struct discovery_ops docker_ops = {
-	.kind = "docker", .list = docker_list, .look = docker_look, .set = docker_set, .unset = docker_unset, .free = docker_free};
+static const struct discovery_ops docker_ops = {.kind = "docker",
+						.only_checks = true,
+						.list = docker_list,
+						.look = docker_look,
+						.set = docker_set,
+						.unset = docker_unset,
+						.free = docker_free};
 
 int docker_new(const struct discovery_env *env, const struct docker_world *world, struct discovery **ret, struct err *err) {
 	struct docker *d = xnew(struct docker);

@@ -42,8 +42,8 @@ struct publisher_settings {
 struct publisher_handler {
 	/* Something became of what was ordered for that workload: publisher_progress says what. */
 	void (*progress)(void *ctx, const char *workload);
-	bool (*may_withdraw)(void *ctx, const char *workload, const char *node);
-	/* The system's first trouble since it last worked; err NULL: it works (again). */
+	bool (*may_withdraw)(void *ctx, const char *workload, const char *node, unsigned generation);
+	/* The system's first trouble since it last worked, be it with entries or with comparisons; err NULL: it works (again). */
 	void (*trouble)(void *ctx, const struct publisher *p, const struct err *err);
 	/* What was found of one entry that people should know: a foreign value, a later manager, a warning. Once until it changes.
 	 */
