@@ -177,6 +177,7 @@ void world_clear(struct world *w) {
 		free(n->availability);
 		node_agent_clear(&n->agent);
 		strs_clear(&n->seen_by);
+		strs_clear(&n->unseen);
 		free(n->seen_how);
 		free(n->reason);
 		free(n->hold);

@@ -133,6 +133,7 @@ struct world_node {
 	struct node_agent agent;
 	struct strs seen_by; /* nodes whose agents reach it while we do not */
 	char *seen_how;      /* "port 2375 accepts"; NULL */
+	struct strs unseen;  /* IDs that were in its last list and of which nothing else was known yet */
 	bool was_lost;       /* it had been dead when it came back */
 	bool sweep;          /* the agents are to be told (again) where its other containers are: sweep.c */
 	unsigned sweeps_left;
