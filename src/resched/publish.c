@@ -72,7 +72,7 @@ void publish_serve(struct workload *w, unsigned generation, const char *node, co
 
 /* A node that is given up, and not because it may be we who are cut off. */
 static bool is_surely_lost(const struct resched *r, const struct world_node *n) {
-	return n && node_is_lost(r, n) && (n->confirmed_dead || (!r->brake && !n->zone_brake));
+	return n && node_is_lost(r, n) && (n->confirmed_dead || (!r->brake && !n->zone_brake) || MUTANT(WITHDRAWN_AGAINST_BRAKE));
 }
 
 static bool is_published(const struct resched *r, const struct world_container *c) {
@@ -185,7 +185,7 @@ static void add_entry(const struct resched *r, const struct naming *of, const st
 	bool filled;
 	if (e.host) {
 		filled = of->running && fill_host(of->node, of->running, s, &e, &ret->unknown);
-		ret->incomplete |= !filled && is_expected(of, s);
+		ret->incomplete |= !filled && is_expected(of, s) && !MUTANT(PORT_NOT_AWAITED);
 	} else {
 		filled = fill_overlay(of->labels, s, &e);
 	}
@@ -450,7 +450,7 @@ bool publish_result(struct resched *r, uint64_t effect, const struct effect_resu
 		return false;
 	HASH_DELETE(by_effect, r->publishing, p);
 	p->pending = 0;
-	if (result->outcome == EFFECT_OK) {
+	if (result->outcome == EFFECT_OK || MUTANT(ORDER_NOT_GIVEN_AGAIN)) {
 		p->told = p->ordering;
 		p->told_once = true;
 	} else {
@@ -463,7 +463,7 @@ bool publish_result(struct resched *r, uint64_t effect, const struct effect_resu
 static bool published_late(struct resched *r, struct workload *w) {
 	struct takeover *t = unpublished(w);
 
-	if (!t)
+	if (!t || MUTANT(LATE_NOT_SAID))
 		return false;
 	t->published = PUBLISHED_YES;
 	t->dirty = true;
@@ -522,7 +522,7 @@ static enum answer await(struct resched *r, struct takeover *t, const char **ret
 		(void)publication(r, w.subject, true); /* that nothing is wanted has to be said, too */
 	const struct publication *p = bring_up_to_date(r, &w);
 	struct mono until = mono_add(t->row_began, r->settings.discovery.patience);
-	bool known = p && is_told(p) && p->reported == p->told && !w.incomplete && !w.unknown;
+	bool known = p && p->reported == p->told && !w.incomplete && !w.unknown && (is_told(p) || MUTANT(OLD_REPORT_COUNTS));
 	*ret_detail = w.unknown        ? "the host's address is not known yet"
 		      : w.incomplete   ? "the new owner's published port is not known yet"
 		      : p && p->detail ? p->detail
@@ -556,7 +556,8 @@ void walk_publish(struct resched *r, struct takeover *t) {
 	struct workload *w = walk_workload(r, t);
 	const char *detail;
 
-	if (w->served.generation != t->generation || !w->served.container || strcmp(w->served.container, t->new_id) != 0)
+	bool served = w->served.generation == t->generation && w->served.container && strcmp(w->served.container, t->new_id) == 0;
+	if (!served && !MUTANT(OLD_OWNER_SERVED))
 		publish_serve(w, t->generation, t->to, t->new_id);
 	enum answer answer = await(r, t, &detail);
 	if (answer == ANSWER_UNKNOWN)
@@ -578,7 +579,7 @@ void walk_publish(struct resched *r, struct takeover *t) {
 static bool is_decided(const struct resched *r, const char *node) {
 	const struct world_node *n = node ? world_node(&r->world, node) : NULL;
 
-	return !n || is_surely_lost(r, n) || (n->listed && n->verdict == NODE_ALIVE);
+	return !n || is_surely_lost(r, n) || (n->verdict == NODE_ALIVE && (n->listed || MUTANT(WITHDRAWN_BEFORE_LISTED)));
 }
 
 static bool wants_anything(const struct resched *r, const struct workload *w) {

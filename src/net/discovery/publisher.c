@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/mutant.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -201,7 +202,7 @@ static void notice(struct slot *s, const char *text) {
 enum action { DO_NOTHING, DO_LOOK, DO_SET, DO_UNSET, DO_DROP, DO_WATCH /* it is in the way: look again later */ };
 
 static bool may_adopt(const struct publisher *p, const struct slot *s) {
-	return s->wanting && strs_has(&p->settings.adopt, s->wanted.service);
+	return s->wanting && (strs_has(&p->settings.adopt, s->wanted.service) || MUTANT(FOREIGN_OVERWRITTEN));
 }
 
 /* Of the same workload and written by somebody who knows more than we do. */
@@ -209,7 +210,7 @@ static bool is_superseded(const struct publisher *p, const struct slot *s) {
 	const struct discovery_entry *actual = &s->actual.entry;
 	const struct subject *subject = subject_find(p, actual->workload);
 
-	return subject && subject->ordered && actual->generation > subject->generation;
+	return subject && subject->ordered && actual->generation > subject->generation && !MUTANT(LATER_MANAGER_OVERWRITTEN);
 }
 
 static bool may_unset(const struct publisher *p, const struct slot *s) {
@@ -701,7 +702,7 @@ static bool is_done(const struct publisher *p, const char *key, const struct slo
 
 	if (!s)
 		return true;
-	if (s->place == BUSY)
+	if (s->place == BUSY && !MUTANT(CALL_UNDER_WAY_IGNORED))
 		return false; /* whatever is known, it is about to change */
 	return s->wanting ? is_right(s) : s->known != PRESENT ? s->known == ABSENT : s->actual.foreign;
 }
