@@ -188,6 +188,14 @@ static void find_missing(const struct resched *r, const struct world_node *n, co
 	}
 }
 
+/* Whoever was asked about it did not answer. */
+static void note_unseen(const struct resched *r, struct world_node *n, const struct strs *ids) {
+	strs_clear(&n->unseen);
+	for (size_t i = 0; i < ids->n; i++)
+		if (!world_container(&r->world, n->name, ids->v[i]))
+			strs_add(&n->unseen, ids->v[i]);
+}
+
 void resched_listed(struct resched *r, struct mono now, const char *node, const struct strs *ids) {
 	struct world_node *n = world_node(&r->world, node);
 	struct strs gone = {0};
@@ -197,8 +205,10 @@ void resched_listed(struct resched *r, struct mono now, const char *node, const 
 	for (size_t i = 0; i < gone.n; i++)
 		resched_container_gone(r, node, gone.v[i]);
 	strs_clear(&gone);
-	if (n)
+	if (n) {
+		note_unseen(r, n, ids);
 		n->listed = true;
+	}
 	r->world_changed = true;
 }
 

@@ -28,6 +28,7 @@ struct publication {
 	uint64_t reported;
 	bool published, awaited;
 	char *detail;
+	unsigned generation;
 	bool wanting;                 /* still, in this turn */
 	UT_hash_handle hh, by_effect; /* the latter: of those under way */
 };
@@ -35,12 +36,13 @@ struct publication {
 /* What is wanted of one subject; all of it borrowed from the world. */
 struct wanted {
 	const char *subject;
-	unsigned generation; /* the highest that is known of it */
+	unsigned generation; /* the highest of it that nobody else can be about to publish */
 	struct service_entry entries[SERVICES_MAX];
 	size_t n;
 	bool names;
 	const char *node, *container; /* whose names */
 	bool incomplete;              /* a published port is not known yet */
+	bool unknown;                 /* where one is reached is not, just after a start: what is said is left as it is */
 };
 
 static void publication_free(struct publication *p) {
@@ -70,7 +72,7 @@ void publish_serve(struct workload *w, unsigned generation, const char *node, co
 
 /* A node that is given up, and not because it may be we who are cut off. */
 static bool is_surely_lost(const struct resched *r, const struct world_node *n) {
-	return n && node_is_lost(r, n) && (n->confirmed_dead || (!r->brake && !n->zone_brake));
+	return n && node_is_lost(r, n) && (n->confirmed_dead || (!r->brake && !n->zone_brake) || MUTANT(WITHDRAWN_AGAINST_BRAKE));
 }
 
 static bool is_published(const struct resched *r, const struct world_container *c) {
@@ -125,10 +127,11 @@ static void set_address(struct service_entry *e, const char *ip) {
 }
 
 static bool fill_host(const struct world_node *n, const struct world_container *running, const struct service *s,
-		      struct service_entry *e) {
+		      struct service_entry *e, bool *ret_unknown) {
 	const struct world_bound *b = bound_of(running, s);
 	const char *ip = b && is_specific(b->host_ip) ? b->host_ip : n->address ? n->address : n->facts.vtep;
 
+	*ret_unknown |= b && !ip && !n->facts.version;
 	if (!b || !ip)
 		return false;
 	set_address(e, ip);
@@ -154,8 +157,15 @@ struct naming {
 	const struct world_node *node;
 	const char *name;
 	unsigned generation;
-	bool expected; /* it was just started, and shows its ports in a moment */
+	bool started; /* a moment ago, and perhaps it does not show its ports yet */
 };
+
+/* The port will be published: it was not seen to run yet, or had the port where it ran before; one that was only seen stopped says
+ * what it asks for. */
+static bool is_expected(const struct naming *of, const struct service *s) {
+	const struct world_container *c = of->labels;
+	return of->started && (!of->running || bound_of(c, s) || (c->n_bound == 0 && c->n_ports > 0));
+}
 
 static void add_entry(const struct resched *r, const struct naming *of, const struct service *s, struct wanted *ret) {
 	const char *name = s->name ? s->name : of->name;
@@ -174,8 +184,8 @@ static void add_entry(const struct resched *r, const struct naming *of, const st
 		return;
 	bool filled;
 	if (e.host) {
-		filled = of->running && fill_host(of->node, of->running, s, &e);
-		ret->incomplete |= of->expected && !filled;
+		filled = of->running && fill_host(of->node, of->running, s, &e, &ret->unknown);
+		ret->incomplete |= !filled && is_expected(of, s) && !MUTANT(PORT_NOT_AWAITED);
 	} else {
 		filled = fill_overlay(of->labels, s, &e);
 	}
@@ -237,13 +247,18 @@ static const struct world_container *host_of(const struct resched *r, const stru
 	return n && c && c->running && !(is_surely_lost(r, n) && !MUTANT(NOT_WITHDRAWN)) ? c : NULL;
 }
 
+/* What is under way may have been finished, and published, by a manager that has followed this one. */
+static unsigned known_generation(const struct resched *r, const struct workload *w) {
+	return takeover_open(r, w) || !w->verified ? w->served.generation : w->last_generation;
+}
+
 static void want_workload(const struct resched *r, const struct workload *w, struct wanted *ret) {
 	const struct world_container *subject = workload_subject(r, w);
 	const struct world_node *n = world_node(&r->world, w->served.node);
 	const struct world_container *served = world_container(&r->world, w->served.node, w->served.container);
 
 	ret->subject = w->id;
-	ret->generation = w->last_generation;
+	ret->generation = known_generation(r, w);
 	if (!subject || !n || !has_address(r, w) || is_ill(r, served))
 		return;
 	const struct takeover *t = takeover_open(r, w);
@@ -252,7 +267,7 @@ static void want_workload(const struct resched *r, const struct workload *w, str
 				  .node = n,
 				  .name = w->name,
 				  .generation = w->served.generation,
-				  .expected = t && t->row >= ROW_PUBLISH};
+				  .started = t && t->row >= ROW_PUBLISH};
 	if (is_published(r, subject))
 		add_entries(r, &of, ret);
 	ret->names = r->settings.discovery.names && w->served.generation > 1 && world_container_has_overlay(subject) &&
@@ -346,22 +361,25 @@ static void order_if_due(struct resched *r, struct publication *p, const struct 
 /* Once something was wanted of it there is a record of it, until all systems say that nothing is. NULL: there is none. */
 static struct publication *bring_up_to_date(struct resched *r, const struct wanted *w) {
 	uint64_t stamp = stamp_of(w);
-	struct publication *p = publication(r, w->subject, stamp != NOTHING_WANTED);
+	struct publication *p = publication(r, w->subject, stamp != NOTHING_WANTED && !w->unknown);
 
 	if (!p)
 		return NULL;
 	p->wanting = true;
+	p->generation = w->generation;
+	if (w->unknown)
+		return p;
 	p->wanted = stamp;
 	order_if_due(r, p, w);
 	return p;
 }
 
 static void drop_unwanted(struct resched *r) {
-	static const struct wanted nothing; /* of a workload that is not known any more: nobody writes for it but we */
 	struct publication *p, *next;
 
 	HASH_ITER (hh, r->publications, p, next) {
 		if (!p->wanting) {
+			const struct wanted nothing = {.generation = p->generation};
 			p->wanted = NOTHING_WANTED;
 			order_if_due(r, p, &nothing);
 		}
@@ -399,6 +417,14 @@ static bool is_quiet(const struct resched *r) {
 	return true;
 }
 
+/* Ended, and not published. */
+static struct takeover *unpublished(const struct workload *w) {
+	struct takeover *t = w->newest;
+	bool is = t && t->state == TAKEOVER_DONE && t->published == PUBLISHED_NO && t->generation == w->served.generation;
+
+	return is ? t : NULL;
+}
+
 void publish_turn(struct resched *r) {
 	if (!r->settings.discovery.any || is_quiet(r))
 		return;
@@ -407,7 +433,9 @@ void publish_turn(struct resched *r) {
 	for (const struct workload *w = r->workloads; w; w = w->hh.next) {
 		struct wanted wanted = {0};
 		want_workload(r, w, &wanted);
-		(void)bring_up_to_date(r, &wanted); /* a takeover that waits asks itself */
+		if (unpublished(w))
+			(void)publication(r, w->id, true); /* also that nothing is wanted has to be said */
+		(void)bring_up_to_date(r, &wanted);        /* a takeover that waits asks itself */
 	}
 	drop_unwanted(r);
 }
@@ -422,7 +450,7 @@ bool publish_result(struct resched *r, uint64_t effect, const struct effect_resu
 		return false;
 	HASH_DELETE(by_effect, r->publishing, p);
 	p->pending = 0;
-	if (result->outcome == EFFECT_OK) {
+	if (result->outcome == EFFECT_OK || MUTANT(ORDER_NOT_GIVEN_AGAIN)) {
 		p->told = p->ordering;
 		p->told_once = true;
 	} else {
@@ -433,9 +461,9 @@ bool publish_result(struct resched *r, uint64_t effect, const struct effect_resu
 
 /* A takeover that ended unpublished is published after all. */
 static bool published_late(struct resched *r, struct workload *w) {
-	struct takeover *t = w->newest;
+	struct takeover *t = unpublished(w);
 
-	if (!t || t->state != TAKEOVER_DONE || t->published != PUBLISHED_NO || t->generation != w->served.generation)
+	if (!t || MUTANT(LATE_NOT_SAID))
 		return false;
 	t->published = PUBLISHED_YES;
 	t->dirty = true;
@@ -494,8 +522,9 @@ static enum answer await(struct resched *r, struct takeover *t, const char **ret
 		(void)publication(r, w.subject, true); /* that nothing is wanted has to be said, too */
 	const struct publication *p = bring_up_to_date(r, &w);
 	struct mono until = mono_add(t->row_began, r->settings.discovery.patience);
-	bool known = p && is_told(p) && p->reported == p->told && !w.incomplete;
-	*ret_detail = w.incomplete     ? "the new owner's published port is not known yet"
+	bool known = p && p->reported == p->told && !w.incomplete && !w.unknown && (is_told(p) || MUTANT(OLD_REPORT_COUNTS));
+	*ret_detail = w.unknown        ? "the host's address is not known yet"
+		      : w.incomplete   ? "the new owner's published port is not known yet"
 		      : p && p->detail ? p->detail
 				       : "no answer yet";
 
@@ -527,7 +556,8 @@ void walk_publish(struct resched *r, struct takeover *t) {
 	struct workload *w = walk_workload(r, t);
 	const char *detail;
 
-	if (w->served.generation != t->generation || !w->served.container || strcmp(w->served.container, t->new_id) != 0)
+	bool served = w->served.generation == t->generation && w->served.container && strcmp(w->served.container, t->new_id) == 0;
+	if (!served && !MUTANT(OLD_OWNER_SERVED))
 		publish_serve(w, t->generation, t->to, t->new_id);
 	enum answer answer = await(r, t, &detail);
 	if (answer == ANSWER_UNKNOWN)
@@ -549,17 +579,24 @@ void walk_publish(struct resched *r, struct takeover *t) {
 static bool is_decided(const struct resched *r, const char *node) {
 	const struct world_node *n = node ? world_node(&r->world, node) : NULL;
 
-	return !n || is_surely_lost(r, n) || (n->listed && n->verdict == NODE_ALIVE);
+	return !n || is_surely_lost(r, n) || (n->verdict == NODE_ALIVE && (n->listed || MUTANT(WITHDRAWN_BEFORE_LISTED)));
 }
 
-/* There, and to be found: its ID may be that of a replacement, whose label says whose it is. */
-static bool has_running(const struct resched *r, const char *node, const char *workload) {
-	const struct world_node *n = node ? world_node(&r->world, node) : NULL;
-	const char *slash = strrchr(workload, '/'), *id = slash ? slash + 1 : workload;
+static bool wants_anything(const struct resched *r, const struct workload *w) {
+	struct wanted wanted = {0};
 
-	for (const struct world_container *c = n ? n->containers : NULL; c; c = c->next)
-		if ((strcmp(c->id, id) == 0 || (c->workload && strcmp(c->workload, workload) == 0)) && c->running &&
-		    is_published(r, c) && !is_ill(r, c))
+	want_workload(r, w, &wanted);
+	return wanted.n > 0 || wanted.incomplete || wanted.unknown;
+}
+
+/* Perhaps it is only known that it is there. */
+static bool runs_somewhere(const struct resched *r, const char *id) {
+	const struct world_container *c = world_container_by_id(&r->world, id);
+
+	if (c && c->running && is_published(r, c) && !is_ill(r, c))
+		return true;
+	for (const struct world_node *n = r->world.nodes; n; n = n->hh.next)
+		if (n->unseen.n && strs_has(&n->unseen, id) && !world_container(&r->world, n->name, id) && !is_surely_lost(r, n))
 			return true;
 	return false;
 }
@@ -567,14 +604,11 @@ static bool has_running(const struct resched *r, const char *node, const char *w
 bool resched_may_withdraw(const struct resched *r, const char *workload, const char *node, unsigned generation) {
 	const struct publication *p = publication((struct resched *)r, workload, false);
 	const struct workload *w = workload_find(r, workload);
-	struct wanted wanted = {0};
+	const char *slash = strrchr(workload, '/');
 
-	if (p && p->wanted != NOTHING_WANTED)
-		return false;
+	if (!r->store_ok || (p && p->wanted != NOTHING_WANTED))
+		return false; /* perhaps another manager has the store by now, and wants it */
 	if (!w)
-		return is_decided(r, node) && !has_running(r, node, workload);
-	if (generation > w->last_generation || !is_decided(r, w->node))
-		return false;
-	want_workload(r, w, &wanted);
-	return stamp_of(&wanted) == NOTHING_WANTED && !wanted.incomplete;
+		return slash && is_decided(r, node) && !runs_somewhere(r, slash + 1);
+	return generation <= w->last_generation && is_decided(r, w->node) && is_decided(r, w->served.node) && !wants_anything(r, w);
 }

@@ -103,9 +103,9 @@ struct publication_report {
 	const char *detail; /* what is missing, in words; NULL */
 };
 bool resched_published(struct resched *r, const char *workload, const struct publication_report *report);
-/* An entry of that workload, node and generation, of which nothing was ordered in this run, may be taken out of service discovery: it
- * is known that nothing of the kind is wanted. False: not, or not yet known, or it is of a generation that this ledger never gave
- * out. */
+/* An entry of that workload, node and generation, of which nothing was ordered in this run, may be taken out of service discovery:
+ * it is known that nothing of the kind is wanted. False: not, or not yet known, or it is of a generation that this ledger never
+ * gave out. */
 bool resched_may_withdraw(const struct resched *r, const char *workload, const char *node, unsigned generation);
 
 /* ---- what an operator says (operator.c); -ENOENT or -EBUSY with the reason when it cannot be ---- */

@@ -131,6 +131,12 @@ struct world_container *world_container(const struct world *w, const char *node,
 	return c;
 }
 
+struct world_container *world_container_by_id(const struct world *w, const char *id) {
+	struct world_container *c = NULL;
+	HASH_FIND(by_id, w->by_id, id, strlen(id), c);
+	return c;
+}
+
 struct world_container *world_container_named(const struct world *w, const char *node, const char *name) {
 	const struct world_node *n = world_node(w, node);
 
@@ -144,6 +150,7 @@ void world_container_take(struct world *w, struct world_container *c) {
 	struct world_node *n = world_node(w, c->node);
 
 	HASH_DEL(w->containers, c);
+	HASH_DELETE(by_id, w->by_id, c);
 	if (n)
 		DL_DELETE(n->containers, c);
 }
@@ -159,6 +166,7 @@ void world_container_put(struct world *w, struct world_container *c) {
 	if (old)
 		world_container_remove(w, old);
 	HASH_ADD_KEYPTR(hh, w->containers, c->key, strlen(c->key), c);
+	HASH_ADD_KEYPTR(by_id, w->by_id, c->id, strlen(c->id), c);
 	struct world_node *n = world_node(w, c->node);
 	if (n)
 		DL_APPEND(n->containers, c);
@@ -177,6 +185,7 @@ void world_clear(struct world *w) {
 		free(n->availability);
 		node_agent_clear(&n->agent);
 		strs_clear(&n->seen_by);
+		strs_clear(&n->unseen);
 		free(n->seen_how);
 		free(n->reason);
 		free(n->hold);

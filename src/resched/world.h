@@ -66,7 +66,7 @@ struct world_container {
 	bool settled;                        /* it is stopped and its engine kept answering long enough after: on purpose */
 	struct mono stopped_at;              /* when it was seen stopped; the machine's */
 	struct world_container *prev, *next; /* of the same node; the world's */
-	UT_hash_handle hh;
+	UT_hash_handle hh, by_id;
 };
 
 struct world_container *world_container_new(const char *node, const char *id);
@@ -133,6 +133,7 @@ struct world_node {
 	struct node_agent agent;
 	struct strs seen_by; /* nodes whose agents reach it while we do not */
 	char *seen_how;      /* "port 2375 accepts"; NULL */
+	struct strs unseen;  /* IDs that were in its last list and of which nothing else was known yet */
 	bool was_lost;       /* it had been dead when it came back */
 	bool sweep;          /* the agents are to be told (again) where its other containers are: sweep.c */
 	unsigned sweeps_left;
@@ -148,11 +149,14 @@ struct world_node {
 struct world {
 	struct world_node *nodes;           /* by name */
 	struct world_container *containers; /* by key */
+	struct world_container *by_id;
 };
 
 struct world_node *world_node_add(struct world *w, const char *name, bool remote);
 struct world_node *world_node(const struct world *w, const char *name); /* NULL when there is none */
 struct world_container *world_container(const struct world *w, const char *node, const char *id);
+/* Wherever it is: engines give no ID twice. */
+struct world_container *world_container_by_id(const struct world *w, const char *id);
 /* The container of that name there; NULL. */
 struct world_container *world_container_named(const struct world *w, const char *node, const char *name);
 /* Takes c; a container of the same key is replaced and freed. */

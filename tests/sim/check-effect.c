@@ -168,7 +168,8 @@ static void check_pending(struct sim *s, const struct effect *e) {
 		owners += (n->restoring == e->id) + (n->agent.quarantining == e->id) + (n->agent.forgetting == e->id) +
 			  seats_asked(n, e->id);
 	bool unheard = e->kind == EFFECT_REPAIR && !e->workload; /* a sweep's: nobody waits for it */
-	if (owners != 1 && !unheard)
+	bool publishers = e->kind == EFFECT_PUBLISH;             /* found by its workload */
+	if (owners != 1 && !unheard && !publishers)
 		sim_fail(s, INV_OWNER, "%s has %d owners", effect_kind_name(e->kind), owners);
 	for (const struct flight *f = s->flights; f && *e->takeover && e->kind != EFFECT_PROVE; f = f->next)
 		if (!f->answered && f->effect->kind != EFFECT_PROVE && f->manager == s->manager &&
@@ -296,6 +297,8 @@ void check_happens(struct sim *s, const struct flight *f) {
 		check_owner_kept(s, f, c);
 	if (e->kind == EFFECT_START)
 		check_second_run(s, f);
+	if (e->kind == EFFECT_RELEASE)
+		check_withdrawn(s, f);
 	for (int i = 0; e->kind == EFFECT_RELEASE && i < s->fake.n_containers; i++)
 		if (strs_has(&e->copies, s->fake.containers[i]->id))
 			check_owner_kept(s, f, s->fake.containers[i]);
@@ -319,6 +322,8 @@ void check_effect(struct sim *s, const struct effect *e) {
 	check_pending(s, e);
 	check_subjects(s, e);
 	check_brake(s, e, t);
+	if (e->kind == EFFECT_PUBLISH)
+		check_ordered(s, e);
 	if (e->kind == EFFECT_CREATE) {
 		check_addresses(s, e);
 		check_number(s, e);

@@ -115,6 +115,10 @@ char *check_end(struct sim *s) {
 		wrong = harmed_bystander(s);
 	if (!wrong)
 		wrong = misled_host(s);
+	if (!wrong)
+		wrong = check_found(s);
+	if (!wrong)
+		wrong = check_told(s);
 	if (!wrong && s->good_checks == 1)
 		check_log_all(s);
 	for (int i = 0; i < s->n_truths && !wrong && s->good_checks == 1; i++) {

@@ -13,6 +13,7 @@ struct story {
 	char *step, *evidence;
 	bool begun, resumed, fenced; /* its fence line was there */
 	bool released, again;        /* what an attempt before it let go of is not let go of a second time */
+	char *published;             /* what it said of that last; NULL: nothing */
 };
 
 static void story_clear(struct story *o) {
@@ -23,6 +24,7 @@ static void story_clear(struct story *o) {
 	free(o->detail);
 	free(o->step);
 	free(o->evidence);
+	free(o->published);
 }
 
 void check_log_clear(struct checks *c) {
@@ -65,6 +67,10 @@ void check_log_written(struct sim *s, const struct store_log_row *line) {
 		return; /* what becomes of copies later is not the takeover's end */
 	struct story *o = find(s->checks, line->takeover);
 
+	if (strcmp(line->step, "publish") == 0) { /* it may come true long after its end */
+		xstr_replace(&o->published, line->outcome);
+		return;
+	}
 	if (o->step && is_end(o->step) && !may_follow(o->step, line->step))
 		sim_fail(s, INV_LOG, "the log of takeover %s goes on with %s after %s", o->takeover, line->step, o->step);
 	if (strcmp(line->step, "done") == 0 && !o->fenced && !o->resumed)
@@ -113,6 +119,9 @@ static void check_story(struct sim *s, const struct takeover *t) {
 	if (!is_same(o->evidence, evidence_name(t->evidence)))
 		sim_fail(s, INV_LOG, "the log says \"%s\" of the evidence of takeover %s, it is \"%s\"", o->evidence, t->id,
 			 evidence_name(t->evidence));
+	if (t->state == TAKEOVER_DONE && (t->published == PUBLISHED_NO) != (o->published && strcmp(o->published, "ok") != 0))
+		sim_fail(s, INV_LOG, "takeover %s is %spublished; the log says: %s", t->id,
+			 t->published == PUBLISHED_NO ? "not " : "", o->published ? o->published : "nothing");
 	if (t->state != TAKEOVER_DONE && (!o->detail || !is_same(o->detail, t->reason)))
 		sim_fail(s, INV_LOG, "takeover %s is %s: %s; the log says: %s", t->id, takeover_state_name(t->state),
 			 t->reason ? t->reason : "?", o->detail ? o->detail : "nothing");

@@ -42,7 +42,9 @@ static int container_index(const struct sim *s, const char *id) {
 	return -1;
 }
 
-static bool is_clean_up(const struct effect *e) { return !*e->takeover && e->workload && !agents_handle(e->kind); }
+static bool is_clean_up(const struct effect *e) {
+	return !*e->takeover && e->workload && !agents_handle(e->kind) && e->kind != EFFECT_PUBLISH;
+}
 
 static void note_clean_up(struct sim *s, const struct flight *f) {
 	int i = container_index(s, f->effect->container);

@@ -162,7 +162,7 @@ static void check_done(struct sim *s, const struct takeover *t, const struct see
 	check_reached(s, t, c, was->proven);
 }
 
-/* The row is skipped while no discovery is configured; what it may go by is the same. */
+/* Where nothing is to be published, too: what the row may go by is the same. */
 static void check_published(struct sim *s, const struct takeover *t) {
 	const struct truth *truth = sim_truth_named(s, t->workload);
 	const struct fake_container *c = fake_by_id(&s->fake, t->new_id);
@@ -171,6 +171,17 @@ static void check_published(struct sim *s, const struct takeover *t) {
 		sim_fail(s, INV_EVIDENCE, "takeover %s publishes on evidence \"%s\"", t->id, evidence_name(t->evidence));
 	if (!c || !c->proved || t->steps[STEP_VERIFY].outcome == STEP_OUTCOME_NONE)
 		sim_fail(s, INV_EVIDENCE, "takeover %s publishes what was not verified", t->id);
+	if (t->published == PUBLISHED_YES)
+		check_named(s, t);
+}
+
+/* What may be published from now on: seen right on the evidence that was demanded. */
+static void note_verified(struct sim *s, const struct takeover *t) {
+	struct truth *truth = sim_truth_named(s, t->workload);
+	bool seen = t->row > ROW_VERIFY && t->row < ROW_MAX && t->steps[STEP_VERIFY].outcome != STEP_OUTCOME_NONE;
+
+	if (truth && seen && (takeover_is_resumed(t) || t->evidence >= demanded(s, truth)))
+		truth->verified |= UINT64_C(1) << (t->generation & 63);
 }
 
 static void note_proven(struct sim *s, const struct takeover *t, struct seen_takeover *was) {
@@ -194,6 +205,7 @@ static void check_moves(struct sim *s, const struct takeover *t, struct seen_tak
 	if (t->row > ROW_EVIDENCE && was->row <= ROW_EVIDENCE && !takeover_is_resumed(t))
 		check_evidence(s, t);
 	note_proven(s, t, was);
+	note_verified(s, t);
 	if (t->row > ROW_PUBLISH && was->row <= ROW_PUBLISH)
 		check_published(s, t);
 	if (t->state == TAKEOVER_DONE && was->state != TAKEOVER_DONE)

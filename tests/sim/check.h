@@ -35,6 +35,16 @@ void check_log(struct sim *s, const struct resched_log *l);           /* a line 
 void check_log_written(struct sim *s, const struct store_log_row *l); /* it is on disk */
 void check_log_all(struct sim *s);                                    /* in the end */
 
+/* check-discovery.c: what stands in the registries. */
+void check_entry_set(struct sim *s, int registry, const struct registry_slot *slot, const struct discovery_entry *e); /* now */
+void check_entry_unset(struct sim *s, int registry, const struct registry_slot *slot);
+void check_may_withdraw(struct sim *s, const char *workload); /* the machine says so */
+void check_ordered(struct sim *s, const struct effect *e);
+void check_withdrawn(struct sim *s, const struct flight *f); /* a release happens */
+void check_named(struct sim *s, const struct takeover *t);   /* it says that its owner is published */
+char *check_found(struct sim *s);                            /* in the end: what is not yet as it must be; NULL: nothing. Owned */
+char *check_told(const struct sim *s);                       /* and what takeovers say of it */
+
 /* check.c */
 void check_begin(struct sim *s);
 void check_clear(struct sim *s);

@@ -98,6 +98,11 @@ const struct coverage_move coverage_moves[] = {
 	DECIDED(ROW_EVIDENCE, OTHER, false),
 	DECIDED(ROW_EVIDENCE, WAITS, false),
 
+	DECIDED(ROW_WITHDRAW, OVER, false),
+	DECIDED(ROW_WITHDRAW, OPERATOR, true),
+	DECIDED(ROW_WITHDRAW, ON, false),
+	DECIDED(ROW_WITHDRAW, OTHER, false),
+
 	DID(ROW_RELEASE, OK, ON, false),
 	DID(ROW_RELEASE, REFUSED, OPERATOR, true),
 	DID(ROW_RELEASE, REFUSED, OTHER, false),
@@ -179,7 +184,12 @@ const struct coverage_move coverage_moves[] = {
 
 	DECIDED(ROW_PROVE, OVER, false),
 	DECIDED(ROW_PROVE, OPERATOR, false),
+	DECIDED(ROW_PROVE, ON, false),
 	DECIDED(ROW_PROVE, OTHER, false),
+
+	DECIDED(ROW_PUBLISH, OVER, false),
+	DECIDED(ROW_PUBLISH, OPERATOR, false),
+	DECIDED(ROW_PUBLISH, OTHER, false),
 
 	DID(ROW_MAX, OK, SAME, false),
 	DID(ROW_MAX, REFUSED, SAME, false),

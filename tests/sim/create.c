@@ -59,9 +59,28 @@ static const char *label(const json_t *body, const char *key) {
 	return value ? value : "";
 }
 
-static uint16_t port_of(const json_t *body) {
+static void publish_port(struct fake_container *c, const json_t *body) {
 	const json_t *ports = json_object_get(json_at(body, "HostConfig.PortBindings"), "80/tcp");
-	return (uint16_t)atoi(json_str_or(json_array_get(ports, 0), "HostPort", "0"));
+
+	c->port = (uint16_t)atoi(json_str_or(json_array_get(ports, 0), "HostPort", "0"));
+	c->any_port = ports && !c->port;
+}
+
+static void find_service(struct fake_container *c, const json_t *body, int number) {
+	struct fake_service *s = &c->services[number - 1];
+	char key[40];
+	int n = number > 1 ? snprintf(key, sizeof(key), "heir.service.%d", number) : snprintf(key, sizeof(key), "heir.service");
+
+	snprintf(s->name, sizeof(s->name), "%s", label(body, key));
+	snprintf(key + n, sizeof(key) - (size_t)n, ".port");
+	s->port = (uint16_t)atoi(label(body, key));
+	snprintf(key + n, sizeof(key) - (size_t)n, ".tags");
+	snprintf(s->tag, sizeof(s->tag), "%s", label(body, key));
+	snprintf(key + n, sizeof(key) - (size_t)n, ".address");
+	const char *address = label(body, key);
+	s->address = strcmp(address, "host") == 0 ? SERVICE_HOST : *address ? SERVICE_OVERLAY : SERVICE_UNSAID;
+	if (*s->name)
+		c->n_services = number;
 }
 
 /* What POST /containers/create makes of its body. */
@@ -78,7 +97,9 @@ static struct fake_container *made(struct sim *s, const struct flight *f, const 
 	c->opted = opts_in(body);
 	c->fence = fence == EVIDENCE_MAX ? EVIDENCE_NONE : fence;
 	c->image = image;
-	c->port = port_of(body);
+	publish_port(c, body);
+	for (int i = 1; i <= FAKE_SERVICES; i++)
+		find_service(c, body, i);
 	json_object_foreach (json_at(body, "NetworkingConfig.EndpointsConfig"), network, endpoint)
 		attach(c, network, endpoint, json_str_or(body, "MacAddress", ""));
 	return c;

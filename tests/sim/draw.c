@@ -49,6 +49,26 @@ static void draw_settings(struct sim *s) {
 	agents_draw(s);
 }
 
+/* Chance of its own: with it or without, a seed's hosts and containers are the same. */
+static void draw_discovery(struct sim *s) {
+	struct rng r = rng_stream(s->seed, STREAM_DISCOVERY, 0, 0);
+	int deadline = rng_range(&r, 1, 3);
+
+	s->settings.discovery.any = rng_permille(&r, 700) && !s->variant->discovery;
+	s->settings.discovery.scope = (enum publish_scope)rng_below(&r, 3);
+	s->settings.discovery.address = rng_permille(&r, 600) ? SERVICE_OVERLAY : SERVICE_HOST;
+	s->settings.discovery.withdraw_unhealthy = rng_permille(&r, 150);
+	s->registries[0].there = s->settings.discovery.any;
+	s->registries[1].there = s->settings.discovery.any && rng_permille(&r, 300);
+	s->registries[0].required = rng_permille(&r, 800);
+	s->registries[1].required = rng_permille(&r, 500);
+	s->publish_deadline = span_sec(deadline);
+	s->publish_interval = span_sec(rng_range(&r, 15, 40));
+	/* As heird has it: one more second than the systems that are waited for. */
+	bool any_required = s->registries[0].required || (s->registries[1].there && s->registries[1].required);
+	s->settings.discovery.patience = span_sec(any_required ? deadline + 1 : 1);
+}
+
 static void draw_node(struct sim *s, int i) {
 	struct fake_node *n = &s->fake.nodes[i];
 
@@ -87,6 +107,33 @@ static void draw_truth(struct sim *s, const struct fake_container *c) {
 	snprintf(t->names[t->n_names++], sizeof(t->names[0]), "%s", c->name);
 }
 
+static void draw_service(struct rng *r, int number, struct fake_service *ret) {
+	static const uint16_t ports[] = {80, 80, 80, 0};
+
+	snprintf(ret->name, sizeof(ret->name), "svc%d", number);
+	snprintf(ret->tag, sizeof(ret->tag), "%s", rng_permille(r, 300) ? "blue" : "");
+	ret->port = ports[rng_below(r, 4)];
+	ret->address = (enum service_address)rng_below(r, 3);
+	if (ret->address == SERVICE_OVERLAY && rng_permille(r, 300))
+		ret->port = 8080;
+}
+
+static void draw_services(struct sim *s, struct fake_container *c, int number) {
+	struct rng r = rng_stream(s->seed, STREAM_DISCOVERY, (uint64_t)number + 1, 0);
+	bool any = rng_permille(&r, 650), two = rng_permille(&r, 300), publishes = rng_permille(&r, 600),
+	     dynamic = rng_permille(&r, 500);
+
+	if (!s->settings.discovery.any)
+		return;
+	c->n_services = any + (any && two);
+	for (int i = 0; i < c->n_services; i++)
+		draw_service(&r, number + 100 * i, &c->services[i]);
+	if (c->port || !publishes)
+		return;
+	c->any_port = dynamic;
+	c->port = dynamic ? 0 : (uint16_t)(9000 + number);
+}
+
 static void draw_container(struct sim *s, int number) {
 	static const char *const policies[] = {"", "no", "always", "unless-stopped", "on-failure:3"};
 	char name[16];
@@ -101,6 +148,7 @@ static void draw_container(struct sim *s, int number) {
 	c->image = rng_below(&s->rng, FAKE_IMAGES);
 	s->fake.nodes[c->node].image[c->image] = true;
 	c->port = rng_permille(&s->rng, 200) ? (uint16_t)(8000 + number) : 0;
+	draw_services(s, c, number);
 	draw_nets(s, c, number);
 	if (fake_has_overlay(c)) /* the default bridge takes none */
 		snprintf(c->alias, sizeof(c->alias), "alias%d", number);
@@ -111,6 +159,7 @@ static void draw_container(struct sim *s, int number) {
 
 void draw_history(struct sim *s) {
 	draw_settings(s);
+	draw_discovery(s);
 	s->n_drawn = rng_range(&s->rng, 3, 9);
 	for (int i = 0; i < s->fake.n_nodes; i++)
 		draw_node(s, i);

@@ -146,6 +146,8 @@ bool fake_start(struct fake *f, struct fake_container *c, enum refusal *ret_why)
 	for (int k = 0; k < FAKE_NETS; k++)
 		c->task[k] = *c->ip[k] && c->connected[k];
 	c->running = c->started = true;
+	c->unhealthy = false;
+	c->bound = c->any_port ? (uint16_t)(32768 + f->next_port++ % 20000) : c->port;
 	c->isolated = c->forced = false;
 	c->proved |= fake_is_attached(c);
 	return true;

@@ -8,6 +8,7 @@
 #define SIM_FAKE_H
 
 #include "resched/effect.h"
+#include "resched/service.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +16,16 @@
 #define FAKE_NODES_MAX 6
 #define FAKE_NETS 2
 #define FAKE_IMAGES 3
+#define FAKE_SERVICES 2
 #define FAKE_CLUSTER "sim"
+
+/* What its labels say that it is to be found as. */
+struct fake_service {
+	char name[24]; /* "": not said */
+	char tag[8];   /* "" */
+	uint16_t port; /* in the container; 0: not said */
+	enum service_address address;
+};
 
 struct fake_container {
 	char id[16], name[80];
@@ -27,7 +37,12 @@ struct fake_container {
 	char workload[64], takeover[ID_TEXT_MAX]; /* labels; "" without */
 	unsigned generation;
 	int image;
-	uint16_t port;                              /* 0: none */
+	uint16_t port;  /* published for its port 80; 0: none */
+	bool any_port;  /* which one is its engine's to choose */
+	uint16_t bound; /* that its host has open for it while it runs; 0: none */
+	bool unhealthy; /* says its own check */
+	struct fake_service services[FAKE_SERVICES];
+	int n_services;
 	char ip[FAKE_NETS][40], mac[FAKE_NETS][48]; /* "" where it is not in that network */
 	char alias[24];
 	bool connected[FAKE_NETS]; /* it has an interface there, when it runs */
@@ -70,7 +85,7 @@ struct fake {
 	int n_nodes;
 	struct fake_container **containers; /* by index; never freed before the end */
 	int n_containers;
-	unsigned next_id;
+	unsigned next_id, next_port;
 };
 
 void fake_clear(struct fake *f);

@@ -105,6 +105,18 @@ void fault_user_rename(struct sim *s) {
 	manager_notice(s, i);
 }
 
+/* Its own check says so, or does not any more. */
+void fault_unhealthy(struct sim *s) {
+	int i;
+	struct fake_container *c = any_container(s, true, &i);
+
+	if (!c)
+		return;
+	c->unhealthy = !c->unhealthy;
+	sim_say(s, "FAULT %s (%s) is %s", c->name, c->id, c->unhealthy ? "unhealthy" : "healthy again");
+	manager_notice(s, i);
+}
+
 /* ---- foreign containers in the way ---- */
 
 void faults_foreign_leaves(struct sim *s, const struct event *e) {

@@ -56,11 +56,13 @@ static void fault_agent(struct sim *s) {
 
 /* ---- when ---- */
 
-static const struct {
+struct fault {
 	const char *name;
 	void (*fn)(struct sim *s);
 	int weight;
-} faults[] = {
+};
+
+static const struct fault faults[] = {
 	{"cut", fault_cut, 30},
 	{"half a cut", fault_half_cut, 12},
 	{"flap", fault_flap, 8},
@@ -88,16 +90,25 @@ static const struct {
 	{"image", fault_image, 4},
 	{"agent", fault_agent, 14},
 };
-#define N_KINDS ((int)(sizeof(faults) / sizeof(faults[0])))
 
-static int draw_kind(struct rng *r) {
-	int total = 0, i = 0;
+/* Where there is service discovery; in a list of their own, so that they change none of the others. */
+static const struct fault discovery_faults[] = {
+	{"registry down", registry_fault_down, 20},  {"registry silent", registry_fault_silent, 14},
+	{"registry slow", registry_fault_slow, 12},  {"registry refuses", registry_fault_refuses, 6},
+	{"registry loses", registry_fault_loses, 6}, {"registry reverts", registry_fault_reverts, 6},
+	{"entry spoilt", registry_fault_spoilt, 6},  {"entry foreign", registry_fault_foreign, 10},
+	{"unhealthy", fault_unhealthy, 8},
+};
+#define N_OF(list) ((int)(sizeof(list) / sizeof((list)[0])))
 
-	for (int k = 0; k < N_KINDS; k++)
-		total += faults[k].weight;
-	for (int at = rng_below(r, total); at >= faults[i].weight; i++)
-		at -= faults[i].weight;
-	return i;
+static const struct fault *draw_kind(struct rng *r, const struct fault *list, int n) {
+	int total = 0;
+
+	for (int k = 0; k < n; k++)
+		total += list[k].weight;
+	for (int at = rng_below(r, total); at >= list->weight; list++)
+		at -= list->weight;
+	return list;
 }
 
 static void strike(struct sim *s, const struct event *e) {
@@ -105,28 +116,37 @@ static void strike(struct sim *s, const struct event *e) {
 
 	if (s->healed)
 		return;
-	int kind = draw_kind(&r);
-	sim_say(s, "---- fault %d: %s", e->a, faults[kind].name);
-	coverage_fault(faults[kind].name);
+	const struct fault *kind =
+		e->b ? draw_kind(&r, discovery_faults, N_OF(discovery_faults)) : draw_kind(&r, faults, N_OF(faults));
+	sim_say(s, "---- fault %d: %s", e->a, kind->name);
+	coverage_fault(kind->name);
 	s->rng = r;
-	faults[kind].fn(s);
+	kind->fn(s);
 	s->rng = mine;
 }
 
-void faults_start(struct sim *s) {
+static void schedule(struct sim *s, bool discovery) {
 	int64_t ms = 0;
 
-	for (s->n_faults = 0; s->n_faults < FAULTS_MAX && ms < FAULTS_SEC * INT64_C(1000); s->n_faults++) {
+	for (bool first = true; s->n_faults < FAULTS_MAX && ms < FAULTS_SEC * INT64_C(1000); first = false) {
 		struct rng r = rng_stream(s->seed, STREAM_FAULT, (uint64_t)s->n_faults, 0);
-		ms += s->n_faults ? rng_range(&r, 100, rng_permille(&r, 500) ? 4000 : 15000) : rng_range(&r, 2000, 8000);
+		ms += first ? rng_range(&r, 2000, 8000) : rng_range(&r, 100, rng_permille(&r, 500) ? 4000 : 15000);
 		if (!s->variant->fault[s->n_faults])
-			sim_at(s, span_ms(ms), 0, strike, s->n_faults, 0, NULL);
+			sim_at(s, span_ms(ms), 0, strike, s->n_faults, discovery, NULL);
+		s->n_faults++;
 	}
+}
+
+void faults_start(struct sim *s) {
+	schedule(s, false);
+	if (s->settings.discovery.any)
+		schedule(s, true);
 }
 
 void faults_heal(struct sim *s) {
 	old_free(s);
 	agents_heal(s);
+	registry_heal(s);
 	s->commits_to_fail = 0;
 	s->control_up = true;
 	s->control_hangs = s->now; /* a machine that sleeps wakes in its own time */

@@ -30,6 +30,7 @@ void fault_thief(struct sim *s);
 void fault_squatter(struct sim *s);
 void fault_double(struct sim *s);
 void fault_image(struct sim *s);
+void fault_unhealthy(struct sim *s);
 void faults_foreign_leaves(struct sim *s, const struct event *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "engine/spec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,27 @@ struct inspection {
 	struct fake_container was;
 	json_t *document;
 };
+
+static void label_service(json_t *labels, int number, const struct fake_service *s) {
+	static const char *const addresses[] = {[SERVICE_OVERLAY] = "overlay", [SERVICE_HOST] = "host"};
+	char key[40], port[8];
+	int n = number > 1 ? snprintf(key, sizeof(key), "heir.service.%d", number) : snprintf(key, sizeof(key), "heir.service");
+
+	snprintf(port, sizeof(port), "%u", s->port);
+	const struct {
+		const char *field, *value;
+	} fields[] = {
+		{"", *s->name ? s->name : NULL},
+		{".port", s->port ? port : NULL},
+		{".tags", *s->tag ? s->tag : NULL},
+		{".address", s->address ? addresses[s->address] : NULL},
+	};
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		snprintf(key + n, sizeof(key) - (size_t)n, "%s", fields[i].field);
+		if (fields[i].value)
+			json_set_str(labels, key, fields[i].value);
+	}
+}
 
 static json_t *labels(const struct fake_container *c) {
 	json_t *j = json_object();
@@ -29,6 +51,8 @@ static json_t *labels(const struct fake_container *c) {
 	}
 	if (c->fence)
 		json_set_str(j, "heir.fence", evidence_name(c->fence));
+	for (int i = 0; i < c->n_services; i++)
+		label_service(j, i + 1, &c->services[i]);
 	return j;
 }
 
@@ -56,8 +80,8 @@ static json_t *host_config(const struct fake_container *c) {
 	json_t *ports = json_object();
 	char port[8];
 
-	if (c->port) {
-		snprintf(port, sizeof(port), "%u", c->port);
+	if (c->port || c->any_port) {
+		snprintf(port, sizeof(port), "%.0u", c->port);
 		json_object_set_new(ports, "80/tcp", json_pack("[{s:s, s:s}]", "HostIp", "", "HostPort", port));
 	}
 	return json_pack("{s:s, s:o, s:o}", "NetworkMode", network_mode(c), "RestartPolicy", restart_policy(c), "PortBindings",
@@ -95,12 +119,25 @@ static json_t *networks(const struct fake_container *c) {
 	return j;
 }
 
+/* What its host has open for it now. */
+static json_t *bound(const struct fake_container *c) {
+	json_t *ports = json_object();
+	char port[8];
+
+	if (c->running && c->bound) {
+		snprintf(port, sizeof(port), "%u", c->bound);
+		json_object_set_new(ports, "80/tcp", json_pack("[{s:s, s:s}]", "HostIp", "0.0.0.0", "HostPort", port));
+	}
+	return ports;
+}
+
 static json_t *make(const struct fake_container *c) {
 	char *name = xasprintf("/%s", c->name), *sandbox = c->running ? xasprintf("/var/run/docker/netns/%s", c->id) : xstrdup("");
 	const char *status = c->running ? "running" : c->started ? "exited" : "created";
-	json_t *j = json_pack("{s:s, s:s, s:s, s:{s:s, s:b, s:b, s:b}, s:o, s:o, s:{s:s, s:o}}", "Id", c->id, "Name", name, "Image",
-			      fake_image_id(c->image), "State", "Status", status, "Running", c->running, "Paused", 0, "Restarting",
-			      0, "Config", config(c), "HostConfig", host_config(c), "NetworkSettings", "SandboxKey", sandbox,
+	json_t *j = json_pack("{s:s, s:s, s:s, s:{s:s, s:b, s:b, s:b, s:{s:s}}, s:o, s:o, s:{s:s, s:o, s:o}}", "Id", c->id, "Name",
+			      name, "Image", fake_image_id(c->image), "State", "Status", status, "Running", c->running, "Paused", 0,
+			      "Restarting", 0, "Health", "Status", c->running && c->unhealthy ? "unhealthy" : "none", "Config",
+			      config(c), "HostConfig", host_config(c), "NetworkSettings", "SandboxKey", sandbox, "Ports", bound(c),
 			      "Networks", networks(c));
 
 	if (!j)

@@ -3,8 +3,8 @@
  *   sim --seeds N [--first F] [--jobs J]        histories F to F + N - 1, in J processes
  *   sim --regressions FILE …                    those of the file as well, before the others
  *   sim --seed S [--without LIST] [--nodes N] [-v]
- *                                               one of them, without some of its faults (numbers) and containers (c and a
- *                                               number), on at most N nodes; -v tells it
+ *                                               one of them, without some of its faults (numbers), containers (c and a
+ *                                               number) or service discovery (d), on at most N nodes; -v tells it
  *   sim --real-store DIR [--takeovers N]        one kind history against a real file: memory, and how fast a killed manager
  *                                               is back
  *   --brief                                     failures in one line each, nothing shrunk
@@ -46,11 +46,15 @@ static unsigned long number(const char *text) {
 	return n;
 }
 
-/* "3,7,c2" */
+/* "3,7,c2,d" */
 static void parse_without(const char *list, struct variant *v) {
 	char *copy = strdup(list), *rest = copy, *word;
 
 	while ((word = strsep(&rest, ",")) != NULL) {
+		if (strcmp(word, "d") == 0) {
+			v->discovery = true;
+			continue;
+		}
 		bool container = *word == 'c';
 		unsigned long i = number(word + container);
 		if (i >= (container ? CONTAINERS_MAX : FAULTS_MAX)) {
@@ -77,6 +81,8 @@ static void print_variant(unsigned long seed, const struct variant *v) {
 			printf("%sc%d", before, i);
 			before = ",";
 		}
+	if (v->discovery)
+		printf("%sd", before);
 	if (v->nodes_max)
 		printf(" --nodes %d", v->nodes_max);
 	printf(" -v\n");

@@ -111,7 +111,10 @@ static void perform(void *ctx, struct effect *e) {
 	}
 	if (s->real)
 		real_performed(s, e);
-	flight_send(s, e);
+	if (e->kind == EFFECT_PUBLISH)
+		publishers_order(s, e);
+	else
+		flight_send(s, e);
 	if (s->healed || !rng_permille(&s->rng, 2))
 		return;
 	coverage_fault("crash between effects");
@@ -296,6 +299,7 @@ void manager_start(struct sim *s) {
 		sim_at(s, sim_ms(s, 0, 1000), s->manager, heartbeat, i, 0, NULL);
 	observe_begin(s);
 	agents_start(s);
+	publishers_start(s);
 	manager_wake(s);
 	sim_say(s, "manager %u starts", s->manager);
 }
@@ -307,6 +311,7 @@ void manager_drop(struct sim *s) {
 		for (int k = 0; k < s->observers[i].n_looks; k++)
 			json_decref(s->observers[i].looks[k].inspect);
 	memset(s->observers, 0, sizeof(s->observers));
+	publishers_drop(s);
 	journal_free(s->journal);
 	memory_free(s->memory);
 	resched_free(s->machine);

@@ -24,6 +24,19 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 	MUTANT_ROW(LIVE_NODE_REMOVED, BREAKS(EVIDENCE) | BREAKS(TOUCHED), "a node that works is taken out of its swarm"),
 	MUTANT_ROW(PUBLISHED_BEFORE_FENCE, BREAKS(EVIDENCE), "a replacement is published before its owner is fenced"),
 	MUTANT_ROW(PUBLISHED_BEFORE_VERIFIED, BREAKS(EVIDENCE), "and before it is verified"),
+	/* service discovery */
+	MUTANT_ROW(NOT_WITHDRAWN, BREAKS(FOUND), "entries with the old host's address are left through the release"),
+	MUTANT_ROW(KEPT_WITHOUT_OWNER, BREAKS(ENDS), "entries are left where a takeover stopped without an owner"),
+	MUTANT_ROW(OLD_OWNER_SERVED, BREAKS(FOUND) | BREAKS(ENDS), "the old owner is named after its takeover"),
+	MUTANT_ROW(OLD_REPORT_COUNTS, BREAKS(FOUND), "what came of an older order counts for the new owner's"),
+	MUTANT_ROW(PORT_NOT_AWAITED, BREAKS(FOUND), "the new owner is published before its port is known"),
+	MUTANT_ROW(WITHDRAWN_AGAINST_BRAKE, BREAKS(FOUND), "entries of lost nodes are withdrawn while the brake holds"),
+	MUTANT_ROW(WITHDRAWN_BEFORE_LISTED, BREAKS(FOUND), "and those of a node whose containers are not known yet"),
+	MUTANT_ROW(ORDER_NOT_GIVEN_AGAIN, BREAKS(ENDS) | BREAKS(FOUND), "an order that was not given counts as given"),
+	MUTANT_ROW(LATE_NOT_SAID, BREAKS(ENDS), "a takeover that was published late is never said to be"),
+	MUTANT_ROW(LATER_MANAGER_OVERWRITTEN, BREAKS(FOUND), "an older manager overwrites what a later one published"),
+	MUTANT_ROW(FOREIGN_OVERWRITTEN, BREAKS(FOUND), "a foreign value is overwritten"),
+	MUTANT_ROW(CALL_UNDER_WAY_IGNORED, BREAKS(FOUND), "an entry counts as withdrawn while it is on its way there"),
 	MUTANT_ROW(RELEASE_NOT_RECORDED, BREAKS(EVIDENCE) | BREAKS(ENDS),
 		   "the journal forgets that the point of no return was passed"),
 	/* packets and agents */
@@ -107,5 +120,11 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 		   "unknown taken for yes: nobody looks whether it was done"),
 	MUTANT_ROW(STARTED_TWICE, BREAKS(SEE), "what had been started and ended is started a second time"),
 };
+
+const struct mutant_again mutants_again[] = {
+	{MUTANT_PUBLISHED_BEFORE_FENCE, BREAKS(FOUND)},
+	{MUTANT_PUBLISHED_BEFORE_VERIFIED, BREAKS(FOUND)},
+};
+const size_t n_mutants_again = sizeof(mutants_again) / sizeof(mutants_again[0]);
 
 #endif

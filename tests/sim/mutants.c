@@ -28,6 +28,7 @@ bool mutants_switch_on(const char *name) {
 /* One mutant's process, shared with it. */
 struct hunt {
 	enum mutant mutant;
+	unsigned by; /* looked at alone; 0: all are */
 	pid_t pid;
 	bool over;
 	unsigned long reached, seeds;
@@ -35,7 +36,7 @@ struct hunt {
 };
 
 static void hunt(struct hunt *h, unsigned long n) {
-	static const struct variant all;
+	const struct variant all = {.only = h->by};
 
 	mutant_on = h->mutant;
 	while (h->seeds < n && h->verdict.invariant == INV_NONE) {
@@ -74,11 +75,13 @@ static void await_one(struct hunt *hunts, int n) {
 static bool tell(const struct hunt *h) {
 	const struct mutant_story *m = &mutant_stories[h->mutant];
 	const struct verdict *v = &h->verdict;
-	bool found = v->invariant != INV_NONE, ok = found && m->breaks & (1U << v->invariant);
+	unsigned breaks = h->by ? h->by : m->breaks;
+	bool found = v->invariant != INV_NONE, ok = found && breaks & (1U << v->invariant);
 
 	printf("%-4s  %-30s ", ok ? "ok" : "FAIL", m->name);
 	if (found)
-		printf("caught after %lu seeds by invariant %s%s\n", h->seeds, v->failure, ok ? "" : ", which it does not break");
+		printf("caught after %lu seeds by %sinvariant %s%s\n", h->seeds, h->by ? "nothing but " : "", v->failure,
+		       ok ? "" : ", which it does not break");
 	else
 		printf("%s in %lu seeds: %s\n", h->reached ? "not caught" : "never reached", h->seeds, m->what);
 	fflush(stdout);
@@ -120,12 +123,15 @@ static bool passes_unspoilt(int jobs) {
 }
 
 int mutants_run(unsigned long n, int jobs, char *const *names) {
-	struct hunt *hunts = runs_shared(sizeof(*hunts) * MUTANT_MAX);
+	struct hunt *hunts = runs_shared(sizeof(*hunts) * (MUTANT_MAX + n_mutants_again));
 	int wanted = 0;
 
 	for (int m = MUTANT_NONE + 1; m < MUTANT_MAX; m++)
 		if (is_wanted((enum mutant)m, names))
 			hunts[wanted++].mutant = (enum mutant)m;
+	for (size_t i = 0; i < n_mutants_again; i++)
+		if (is_wanted(mutants_again[i].mutant, names))
+			hunts[wanted++] = (struct hunt){.mutant = mutants_again[i].mutant, .by = mutants_again[i].by};
 	int failed = !passes_unspoilt(jobs);
 	failed += run_hunts(hunts, wanted, n, jobs);
 	printf("%d passed, %d failed\n", wanted + 1 - failed, failed);

@@ -16,6 +16,15 @@ struct mutant_story {
 
 extern const struct mutant_story mutant_stories[MUTANT_MAX]; /* mutants-table.c */
 
+/* Those that have to be found by these invariants alone as well: no other is looked at then. */
+struct mutant_again {
+	enum mutant mutant;
+	unsigned by;
+};
+
+extern const struct mutant_again mutants_again[];
+extern const size_t n_mutants_again;
+
 bool mutants_switch_on(const char *name); /* false: there is none of that name */
 
 /* First none, which has to pass; then each of them on as many of n seeds as it takes, in so many processes. The names of some, or

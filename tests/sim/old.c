@@ -24,6 +24,7 @@ struct life {
 	struct store *store;
 	struct memory *memory;
 	struct journal *journal;
+	struct publishers *publishers;
 	struct mono goes_on;
 };
 
@@ -44,6 +45,7 @@ static void swap_lives(struct sim *s, struct life *l) {
 	SWAP(s->store, l->store);
 	SWAP(s->memory, l->memory);
 	SWAP(s->journal, l->journal);
+	SWAP(s->publishers, l->publishers);
 	for (int i = 0; i < FAKE_NODES_MAX; i++) {
 		SWAP(s->detectors[i], l->detectors[i]);
 		SWAP(s->observers[i], l->observers[i]);

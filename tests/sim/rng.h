@@ -17,7 +17,7 @@ static inline uint64_t rng_next(struct rng *r) {
 }
 
 /* A stream of its own for each thing of a history. */
-enum stream { STREAM_SETTINGS = 1, STREAM_NODE, STREAM_CONTAINER, STREAM_FAULT, STREAM_EVENT };
+enum stream { STREAM_SETTINGS = 1, STREAM_NODE, STREAM_CONTAINER, STREAM_FAULT, STREAM_EVENT, STREAM_DISCOVERY };
 
 static inline struct rng rng_stream(uint64_t seed, enum stream stream, uint64_t a, uint64_t b) {
 	struct rng r = {seed * UINT64_C(0x2545f4914f6cdd1d) + (uint64_t)stream};

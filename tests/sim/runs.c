@@ -181,6 +181,8 @@ void shrink(unsigned long seed, const struct verdict *failed, struct variant *re
 	*ret = (struct variant){0};
 	for (int size = faults / 2; size > 1; size /= 2)
 		(void)drop_range(seed, failed->invariant, ret->fault, faults, size, ret);
+	ret->discovery = true;
+	ret->discovery = still_fails(seed, ret, failed->invariant);
 	while (nodes > 3) {
 		struct variant less = *ret;
 		less.nodes_max = nodes - 1;

@@ -70,10 +70,10 @@ void sim_say(const struct sim *s, const char *fmt, ...) {
 
 const char *invariant_name(enum invariant i) {
 	static const char *const names[] = {
-		[INV_NONE] = "none",         [INV_PACKETS] = "packets", [INV_TOUCHED] = "touched",     [INV_ADDRESS] = "address",
-		[INV_EVIDENCE] = "evidence", [INV_REMOVED] = "removed", [INV_EPOCH] = "epoch",         [INV_ENDS] = "ends",
-		[INV_LOG] = "log",           [INV_LIMITS] = "limits",   [INV_BRAKE] = "brake",         [INV_HELD] = "held",
-		[INV_OWNER] = "owner",       [INV_SEE] = "see",         [INV_SIMULATOR] = "simulator",
+		[INV_NONE] = "none",         [INV_PACKETS] = "packets", [INV_TOUCHED] = "touched", [INV_ADDRESS] = "address",
+		[INV_EVIDENCE] = "evidence", [INV_REMOVED] = "removed", [INV_EPOCH] = "epoch",     [INV_ENDS] = "ends",
+		[INV_LOG] = "log",           [INV_LIMITS] = "limits",   [INV_BRAKE] = "brake",     [INV_HELD] = "held",
+		[INV_OWNER] = "owner",       [INV_SEE] = "see",         [INV_FOUND] = "found",     [INV_SIMULATOR] = "simulator",
 	};
 	static_assert(sizeof(names) / sizeof(names[0]) == INV_MAX, "every invariant has a name");
 	return names[i];
@@ -82,7 +82,8 @@ const char *invariant_name(enum invariant i) {
 void sim_fail(struct sim *s, enum invariant i, const char *fmt, ...) {
 	va_list ap;
 
-	if (*s->failure)
+	bool looked_at = !s->variant || !s->variant->only || i == INV_SIMULATOR || s->variant->only & (1U << i);
+	if (*s->failure || !looked_at)
 		return;
 	s->broken = i;
 	int n = snprintf(s->failure, sizeof(s->failure), "(%d) %s, at %.3f s: ", i, invariant_name(i), (double)s->now.ns / 1e9);
@@ -187,6 +188,7 @@ static void end(struct sim *s) {
 	manager_free(s);
 	inspect_free(s);
 	flight_free_all(s);
+	registry_clear(s);
 	agents_end(s);
 	fake_clear(&s->fake);
 	check_clear(s);

@@ -2,7 +2,8 @@
  * another that drives the machine as heird does.
  *
  *   faults.c ──▶ fake.c ──events, heartbeats──▶ manager.c ──▶ the machine ──effects──▶ flight.c ──▶ act.c, agents.c
- *                kernel.c ◀── gossip ── fake.c        check-*.c look at everything after every event
+ *                kernel.c ◀── gossip ── fake.c     discovery.c ──▶ registry.c
+ *                                                     check-*.c look at everything after every event
  *
  * Every event has a stream of chance of its own, made of the seed and of its time, and every fault one made of the seed and of its
  * number: what is left out of a history changes only what followed from it. */
@@ -13,6 +14,7 @@
 #include "fake.h"
 #include "kernel.h"
 #include "real.h"
+#include "registry.h"
 #include "rng.h"
 
 #include "agent/identity.h"
@@ -50,6 +52,7 @@ enum invariant {
 	INV_HELD,      /* a held node is no target */
 	INV_OWNER,     /* one owner of everything under way, one of each workload */
 	INV_SEE,       /* see before do */
+	INV_FOUND,     /* service discovery sends nobody to what is not there, and takes nothing away that is */
 	INV_SIMULATOR, /* the simulator itself is broken */
 	INV_MAX,
 };
@@ -62,7 +65,9 @@ const char *invariant_name(enum invariant i);
 struct variant {
 	bool fault[FAULTS_MAX]; /* left out */
 	bool container[CONTAINERS_MAX];
-	int nodes_max; /* 0: as the seed has it */
+	int nodes_max;  /* 0: as the seed has it */
+	bool discovery; /* left out */
+	unsigned only;  /* invariants, a bit each: no other is looked at; 0: all are */
 };
 
 struct verdict {
@@ -86,6 +91,7 @@ struct truth {
 	struct mono failed;
 	unsigned begun; /* takeovers, one upon the other */
 	struct mono begun_last;
+	uint64_t verified; /* generations of it that a takeover has verified, a bit each */
 };
 
 /* A takeover as it was after the turn before. */
@@ -183,6 +189,9 @@ struct sim {
 	unsigned max_lost; /* percent */
 	bool healed;
 	struct mono ends;
+	struct span publish_deadline, publish_interval;
+	struct registry registries[REGISTRIES];
+	struct registry_call *calls; /* on their way to one */
 
 	/* the manager; machine is NULL while there is none */
 	struct resched *machine;
@@ -197,7 +206,8 @@ struct sim {
 	struct store *store;
 	struct memory *memory;
 	struct journal *journal;
-	struct real *real; /* NULL: everything is virtual */
+	struct publishers *publishers; /* NULL: no service discovery */
+	struct real *real;             /* NULL: everything is virtual */
 	unsigned next_takeover;
 
 	bool control_up, control_missing; /* the swarm's control socket */
@@ -267,6 +277,11 @@ void observe_say(const struct sim *s, const struct world_container *w, const cha
 void flight_send(struct sim *s, struct effect *e); /* takes it */
 void flight_free_all(struct sim *s);
 bool flight_is_pending(const struct flight *f); /* unanswered, or it may still take effect */
+
+/* ---- discovery.c: the manager's ---- */
+void publishers_start(struct sim *s);
+void publishers_drop(struct sim *s);
+void publishers_order(struct sim *s, struct effect *e); /* takes it */
 
 /* ---- keyvalue.c: what a key/value network lets go of ---- */
 void keyvalue_ready(struct sim *s, struct flight *f);

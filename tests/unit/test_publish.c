@@ -23,6 +23,7 @@ static void with_service(struct world_container *c, const char *address, const c
 struct said {
 	char text[512]; /* "web@10.20.0.50:80 g1 h1, " */
 	uint64_t stamp;
+	unsigned generation;
 	bool names;
 };
 
@@ -31,7 +32,7 @@ static bool ordered(struct rig *rig, struct said *ret) {
 
 	if (!e)
 		return false;
-	*ret = (struct said){.stamp = e->stamp, .names = e->check_names};
+	*ret = (struct said){.stamp = e->stamp, .generation = e->generation, .names = e->check_names};
 	for (size_t i = 0; i < e->n_entries; i++) {
 		const struct service_entry *s = &e->entries[i];
 		size_t n = strlen(ret->text);
@@ -378,6 +379,128 @@ static void names_are_asked_for_when_the_new_owner_is_verified(void **state) {
 	assert_true(expect_ordered(rig, "web@10.20.0.50:80 g2 h2").names);
 }
 
+/* ---- what is not known yet ---- */
+
+static struct world_container *web_with_host_service(struct rig *rig) {
+	struct world_container *c = container("h1", WEB, "web");
+
+	add_overlay(rig, c);
+	with_service(c, "host", "8080");
+	return c;
+}
+
+static void service_of_a_host_that_no_port_leads_to_is_not_waited_for(void **state) {
+	struct rig *rig = begin_with(state, "host", NULL);
+
+	expect_nothing(rig);
+	die(rig, "h1");
+	until_released(rig);
+	struct said s = expect_ordered(rig, "");
+	report(rig, &s, true, false, NULL);
+	until_started(rig);
+	until_publish(rig);
+	expect_state(rig, TAKEOVER_RUNNING, NULL); /* until it was seen to run, nobody knows */
+	replacement_runs(rig, "host", NULL);
+	s = expect_ordered(rig, "");
+	report(rig, &s, true, false, NULL);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_YES);
+}
+
+static void what_is_said_stays_until_its_hosts_address_is_known(void **state) {
+	struct rig *rig = *state;
+
+	rig->settings.discovery.any = true;
+	resched_free(rig->r);
+	rig->r = resched_new(&rig->settings);
+	resched_add_node(rig->r, "h1", true);
+	see(rig, web_with_host_service(rig));
+	verdict(rig, "h1", NODE_ALIVE);
+	list(rig, "h1");
+	turn(rig);
+	expect_nothing(rig);
+	assert_false(resched_may_withdraw(rig->r, web(rig)->id, "h1", 1));
+	comes_up(rig, "h1");
+	expect_published(rig, "web@10.99.0.11:8080 g1 h1");
+	struct node_facts none = {.version = xstrdup("20.10.24")}; /* which has none */
+	resched_node_facts(rig->r, "h1", &none);
+	expect_published(rig, "");
+	assert_true(resched_may_withdraw(rig->r, web(rig)->id, "h1", 1));
+}
+
+static void container_that_was_listed_and_not_inspected_keeps_its_entry(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+	struct strs ids = {0};
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	strs_add(&ids, LONER);
+	resched_listed(rig->r, rig->now, "h2", &ids);
+	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
+	struct world_container *c = loner(rig);
+	c->running = false;
+	see(rig, c);
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
+	strs_clear(&ids);
+}
+
+/* It was withdrawn by the manager before this one, or should have been. */
+static void unhealthy_containers_entry_from_before_a_start_may_be_withdrawn(void **state) {
+	struct rig *rig = *state;
+
+	rig->settings.discovery.withdraw_unhealthy = true;
+	rig = begin_with(state, "overlay", NULL);
+	assert_false(resched_may_withdraw(rig->r, web(rig)->id, "h1", 1));
+	clear_asked(rig);
+	renew(rig);
+	struct world_container *c = container("h1", WEB, "web");
+	c->unhealthy = true;
+	add_overlay(rig, c);
+	with_service(c, "overlay", NULL);
+	see(rig, c);
+	assert_false(resched_may_withdraw(rig->r, web(rig)->id, "h1", 1));
+	comes_up(rig, "h1");
+	expect_nothing(rig);
+	assert_true(resched_may_withdraw(rig->r, web(rig)->id, "h1", 1));
+}
+
+/* ---- two managers ---- */
+
+static void manager_that_cannot_write_withdraws_nothing(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
+	resched_store(rig->r, false, "another manager has it");
+	assert_false(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
+	resched_store(rig->r, true, NULL);
+	assert_true(resched_may_withdraw(rig->r, "prod/" LONER, "h2", 1));
+}
+
+/* A manager that has followed may have finished what is under way here, and published it. */
+static void generation_that_is_under_way_is_not_claimed_to_be_known(void **state) {
+	struct rig *rig = begin_with(state, "host", "8080");
+
+	struct said s = expect_ordered(rig, "web@10.99.0.11:8080 g1 h1");
+	assert_int_equal(s.generation, 1);
+	die(rig, "h1");
+	s = expect_ordered(rig, "");
+	assert_int_equal(web(rig)->last_generation, 2);
+	assert_int_equal(s.generation, 1);
+	until_released(rig);
+	report(rig, &s, true, false, NULL);
+	until_started(rig);
+	until_publish(rig);
+	replacement_runs(rig, "host", "8081");
+	assert_int_equal(expect_ordered(rig, "web@10.99.0.12:8081 g2 h2").generation, 2);
+}
+
+static void forgotten_containers_entry_is_withdrawn_as_what_it_was(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+
+	expect_published(rig, "web@10.20.0.50:80 g1 h1");
+	resched_container_gone(rig->r, "h1", WEB);
+	assert_int_equal(expect_ordered(rig, "").generation, 1);
+}
+
 /* ---- restarts ---- */
 
 static void after_a_restart_everything_is_ordered_again(void **state) {
@@ -396,6 +519,35 @@ static void after_a_restart_everything_is_ordered_again(void **state) {
 	restart(rig);
 	assert_int_equal(last(rig)->published, PUBLISHED_NO);
 	s = expect_ordered(rig, "web@10.20.0.50:80 g2 h2");
+	report(rig, &s, true, false, NULL);
+	assert_int_equal(last(rig)->published, PUBLISHED_YES);
+}
+
+static void see_web_with_unpublished_service(struct rig *rig) {
+	struct world_container *c = container("h1", WEB, "web");
+
+	add_overlay(rig, c);
+	with_service(c, "host", NULL);
+	see(rig, c);
+}
+
+static void takeover_that_ended_unpublished_learns_after_a_restart_that_nothing_is_wanted(void **state) {
+	struct rig *rig = begin_with(state, "host", NULL);
+
+	rig->see = see_web_with_unpublished_service;
+	die(rig, "h1");
+	until_released(rig);
+	struct said s = expect_ordered(rig, "");
+	report(rig, &s, true, false, NULL);
+	until_started(rig);
+	until_publish(rig);
+	replacement_runs(rig, "host", NULL);
+	pass_time(rig, 3000);
+	expect_state(rig, TAKEOVER_DONE, NULL);
+	restart(rig);
+	((struct takeover *)last(rig))->published = PUBLISHED_NO; /* as where the system was down then */
+	replacement_runs(rig, "host", NULL);
+	s = expect_ordered(rig, "");
 	report(rig, &s, true, false, NULL);
 	assert_int_equal(last(rig)->published, PUBLISHED_YES);
 }
@@ -442,7 +594,15 @@ int main(void) {
 		T(node_that_returns_before_the_release_has_its_host_entry_again),
 		T(takeover_that_stops_for_an_operator_withdraws),
 		T(names_are_asked_for_when_the_new_owner_is_verified),
+		T(service_of_a_host_that_no_port_leads_to_is_not_waited_for),
+		T(what_is_said_stays_until_its_hosts_address_is_known),
+		T(container_that_was_listed_and_not_inspected_keeps_its_entry),
+		T(unhealthy_containers_entry_from_before_a_start_may_be_withdrawn),
+		T(manager_that_cannot_write_withdraws_nothing),
+		T(generation_that_is_under_way_is_not_claimed_to_be_known),
+		T(forgotten_containers_entry_is_withdrawn_as_what_it_was),
 		T(after_a_restart_everything_is_ordered_again),
+		T(takeover_that_ended_unpublished_learns_after_a_restart_that_nothing_is_wanted),
 		T(what_nobody_wants_is_withdrawn_only_when_that_is_known),
 	};
 

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/mutant.h"
 
 #include <assert.h>
 #include <string.h>
@@ -141,14 +142,16 @@ void slot_notice(struct slot *s, const char *text) {
 
 /* ---- the decision ---- */
 
-static bool may_adopt(const struct slot *s) { return s->wanting && strs_has(&s->publisher->settings.adopt, s->wanted.service); }
+static bool may_adopt(const struct slot *s) {
+	return s->wanting && (strs_has(&s->publisher->settings.adopt, s->wanted.service) || MUTANT(FOREIGN_OVERWRITTEN));
+}
 
 /* Of the same workload and written by somebody who knows more than we do. */
 static bool is_superseded(const struct slot *s) {
 	const struct discovery_entry *actual = &s->actual.entry;
 	const struct subject *subject = subject_find(s->publisher, actual->workload);
 
-	return subject && subject->ordered && actual->generation > subject->generation;
+	return subject && subject->ordered && actual->generation > subject->generation && !MUTANT(LATER_MANAGER_OVERWRITTEN);
 }
 
 static bool may_unset(const struct slot *s) {
