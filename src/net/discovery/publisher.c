@@ -68,10 +68,9 @@ struct publisher {
 	struct publisher_handler handler;
 	struct slot *slots;
 	struct subject *subjects, *on_time;
-	struct slot *queue, *waiting;
+	struct slot *queue, *waiting; /* in the order of their turns, of their times */
 	size_t busy;
 	uv_timer_t *timer;
-	struct mono wake; /* the first of those that wait */
 	bool started, comparing, compare_again;
 	uint64_t comparison; /* counted up at the begin of each */
 	struct mono next_comparison;
@@ -258,12 +257,24 @@ static void enqueue(struct slot *s) {
 	s->place = QUEUED;
 }
 
+/* From the end: nearly always it is the last one. NULL: none. */
+static struct slot *last_before(struct slot *waiting, struct mono t) {
+	struct slot *s = waiting ? waiting->prev : NULL;
+
+	while (s && s->not_before.ns > t.ns)
+		s = s == waiting ? NULL : s->prev;
+	return s;
+}
+
 static void wait_until(struct slot *s, struct mono t) {
 	leave(s);
 	s->not_before = t;
-	s->publisher->wake = mono_min(s->publisher->wake, t);
-	DL_APPEND(s->publisher->waiting, s);
 	s->place = WAITING;
+	struct slot **waiting = &s->publisher->waiting, *before = last_before(*waiting, t);
+	if (before)
+		DL_APPEND_ELEM(*waiting, before, s);
+	else
+		DL_PREPEND(*waiting, s);
 }
 
 static struct span backoff(const struct publisher *p, unsigned tries) {
@@ -556,14 +567,8 @@ static void say_late(struct publisher *p, struct mono now) {
 
 /* Those whose time has come. */
 static void end_waits(struct publisher *p, struct mono now) {
-	struct slot *s, *next;
-
-	p->wake = MONO_NEVER;
-	DL_FOREACH_SAFE (p->waiting, s, next) {
-		if (!mono_reached(s->not_before, now)) {
-			p->wake = mono_min(p->wake, s->not_before);
-			continue;
-		}
+	while (p->waiting && mono_reached(p->waiting->not_before, now)) {
+		struct slot *s = p->waiting;
 		if (s->state == PUBLISHER_FOREIGN || s->state == PUBLISHER_SUPERSEDED)
 			s->known = NOT_KNOWN;
 		enqueue(s);
@@ -574,8 +579,7 @@ static void on_timer(uv_timer_t *timer) {
 	struct publisher *p = timer->data;
 	struct mono now = mono_now();
 
-	if (mono_reached(p->wake, now))
-		end_waits(p, now);
+	end_waits(p, now);
 	if (mono_reached(p->next_comparison, now) && !p->comparing)
 		p->compare_again = true;
 	say_late(p, now);
@@ -583,8 +587,10 @@ static void on_timer(uv_timer_t *timer) {
 }
 
 static struct mono next_deadline(const struct publisher *p) {
-	struct mono t = mono_min(p->wake, p->on_time ? p->on_time->deadline : MONO_NEVER);
+	struct mono t = p->on_time ? p->on_time->deadline : MONO_NEVER;
 
+	if (p->waiting)
+		t = mono_min(t, p->waiting->not_before);
 	if (p->started && !p->comparing)
 		t = mono_min(t, p->next_comparison);
 	if (p->started && (p->queue || p->compare_again) && !mono_reached(p->not_before, mono_now()))
@@ -739,7 +745,6 @@ struct publisher *publisher_new(uv_loop_t *loop, struct discovery *system, const
 	if (p->settings.backoff_cap.ns == 0)
 		p->settings.backoff_cap = span_sec(60);
 	p->handler = *handler;
-	p->wake = MONO_NEVER;
 	p->timer = xnew(uv_timer_t);
 	uv_timer_init(loop, p->timer);
 	p->timer->data = p;
