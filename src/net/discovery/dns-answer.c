@@ -131,14 +131,60 @@ static void lower(char *text) {
 		*text = (char)tolower((unsigned char)*text);
 }
 
-/* As a zone file has it; ldns escapes what cannot be printed. Owned. */
+static bool is_plain(const uint8_t *text, size_t n, const char *more) {
+	for (size_t i = 0; i < n; i++)
+		if (text[i] >= 0x80 || !(isalnum(text[i]) || (text[i] && strchr(more, text[i]))))
+			return false;
+	return true;
+}
+
+/* Of an rdf, which has labels of their own lengths and no pointers: ldns has unfolded them. */
+static bool put_plain_name(struct buf *b, const uint8_t *wire, size_t n) {
+	size_t before = b->len, at = 0;
+
+	while (at + 1 < n && wire[at] > 0 && wire[at] < n - at && is_plain(wire + at + 1, wire[at], "-_")) {
+		buf_append(b, wire + at + 1, wire[at]);
+		buf_puts(b, ".");
+		at += wire[at] + 1U;
+	}
+	if (at > 0 && at + 1 == n && wire[at] == 0)
+		return true;
+	b->len = before;
+	return false;
+}
+
+static bool put_plain_string(struct buf *b, const uint8_t *wire, size_t n) {
+	if (n == 0 || wire[0] != n - 1 || !is_plain(wire + 1, n - 1, " !#$%&'()*+,-./:;<=>?@[]^_`{|}~"))
+		return false;
+	buf_puts(b, "\"");
+	buf_append(b, wire + 1, n - 1);
+	buf_puts(b, "\"");
+	return true;
+}
+
+/* As a zone file has it; ldns escapes what cannot be printed. It prints character by character: what has nothing to escape, nearly
+ * everything of a large zone, is copied. */
+static bool put_text(struct buf *b, const ldns_rdf *rdf) {
+	ldns_rdf_type type = ldns_rdf_get_type(rdf);
+
+	if (type == LDNS_RDF_TYPE_DNAME && put_plain_name(b, ldns_rdf_data(rdf), ldns_rdf_size(rdf)))
+		return true;
+	if (type == LDNS_RDF_TYPE_STR && put_plain_string(b, ldns_rdf_data(rdf), ldns_rdf_size(rdf)))
+		return true;
+	char *text = ldns_rdf2str(rdf);
+	buf_puts(b, text ? text : "");
+	bool good = text != NULL;
+	LDNS_FREE(text);
+	return good;
+}
+
+/* Owned. */
 static char *data_text(const ldns_rr *rr) {
 	struct buf b = {0};
 
 	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-		char *part = ldns_rdf2str(ldns_rr_rdf(rr, i));
-		buf_printf(&b, "%s%s", i ? " " : "", part ? part : "");
-		LDNS_FREE(part);
+		buf_puts(&b, i ? " " : "");
+		(void)put_text(&b, ldns_rr_rdf(rr, i)); /* what cannot be read is told by there being nothing */
 	}
 	char *text = buf_take(&b);
 	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_TXT)
@@ -149,13 +195,13 @@ static char *data_text(const ldns_rr *rr) {
 static bool keep(const ldns_rr *rr, const char *only, struct dns_table *to) {
 	if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN || !is_kept(ldns_rr_get_type(rr)))
 		return true;
-	char *name = ldns_rdf2str(ldns_rr_owner(rr));
-	char *data CLEANUP_FREE = data_text(rr);
+	struct buf owner = {0};
+	bool good = put_text(&owner, ldns_rr_owner(rr));
+	char *name CLEANUP_FREE = buf_take(&owner), *data CLEANUP_FREE = data_text(rr);
 	lower(name);
-	bool good = name && *data;
+	good &= *data != '\0';
 	if (good && (!only || strcmp(only, name) == 0))
 		dns_table_add(to, name, (enum dns_type)ldns_rr_get_type(rr), data);
-	LDNS_FREE(name);
 	return good;
 }
 

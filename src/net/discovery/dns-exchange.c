@@ -10,7 +10,9 @@
 
 #define FIRST_PATIENCE span_ms(500) /* before a datagram is sent again; doubled each time */
 #define DATAGRAM_MAX ((size_t)4096)
-#define READ_SIZE ((size_t)65536)
+#define READ_SIZE \
+	((size_t)16384) /* libuv reads up to 32 of these in one turn: of a transfer no more is to be understood in one \
+			 */
 
 struct dns_exchange {
 	struct dns_exchange_options options;

@@ -66,6 +66,8 @@ struct dns_call {
 	bool whole;          /* the zone itself was */
 	struct discovery_found *found;
 	size_t n_found;
+	struct dns_table ours, strange;            /* keys of what was found; what was seen and no entry of ours has */
+	void (*after_turn)(struct dns_call *call); /* in the next turn of the loop */
 
 	struct dns_call *prev, *next;
 };

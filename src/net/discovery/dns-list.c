@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLICE ((size_t)1000) /* entries that are judged in one turn of the loop */
+
 static const struct dns_records no_records;
 
 /* ---- whose it is ---- */
@@ -68,8 +70,7 @@ static char *is_incomplete(const char *foreign, const char *missing) {
 	return xasprintf("%s: %s", foreign ? "foreign" : "missing", foreign ? foreign : missing);
 }
 
-/* strange: what was seen and no entry of ours has. */
-static void judge_ours(struct dns_call *call, struct discovery_found *f, const struct dns_table *strange) {
+static void judge_ours(struct dns_call *call, struct discovery_found *f) {
 	const struct dns_zones *zones = &call->dns->zones;
 	struct dns_records all CLEANUP_DNS_RECORDS = {0}, wanted CLEANUP_DNS_RECORDS = {0};
 	struct dns_records places CLEANUP_DNS_RECORDS = {0};
@@ -79,20 +80,20 @@ static void judge_ours(struct dns_call *call, struct discovery_found *f, const s
 	dns_records_of(zones, &f->entry, f->version, &all);
 	keep_looked_at(call, &all, &wanted);
 	dns_places_of(zones, &f->entry, &places);
-	char *foreign CLEANUP_FREE = dns_plan_foreign(&c, strange);
+	char *foreign CLEANUP_FREE = dns_plan_foreign(&c, &call->strange);
 	char *missing CLEANUP_FREE = dns_plan_missing(&c, &call->seen);
 	f->incomplete = foreign || missing;
 	if (f->incomplete)
 		f->content = is_incomplete(foreign, missing);
 }
 
-static void judge_wanted(struct dns_call *call, const struct discovery_entry *wanted, const struct dns_table *strange) {
+static void judge_wanted(struct dns_call *call, const struct discovery_entry *wanted) {
 	struct dns_records places CLEANUP_DNS_RECORDS = {0};
 	const struct dns_change c = {
 		.book = &call->dns->book, .key = wanted->key, .old = &no_records, .wanted = &no_records, .places = &places};
 
 	dns_places_of(&call->dns->zones, wanted, &places);
-	char *foreign = dns_plan_foreign(&c, strange);
+	char *foreign = dns_plan_foreign(&c, &call->strange);
 	if (!foreign)
 		return;
 	struct discovery_found *f = add_found(call);
@@ -139,15 +140,13 @@ static void note_gone(struct dns_call *call, const char *key) {
 		dns_book_put(&call->dns->book, key, &no_records);
 }
 
-/* ours: the keys that were found. Without a transfer nothing is said of those that nobody asked about. */
-static void note_all(struct dns_call *call, const struct dns_table *ours) {
-	for (size_t i = 0; i < call->n_found; i++)
-		note(call, &call->found[i]);
+/* Without a transfer nothing is said of those that nobody asked about. */
+static void note_rest(struct dns_call *call) {
 	for (size_t i = 0; i < call->n_wanted; i++)
-		if (!dns_table_find(ours, call->wanted[i].key, DNS_TXT))
+		if (!dns_table_find(&call->ours, call->wanted[i].key, DNS_TXT))
 			note_gone(call, call->wanted[i].key);
 	if (call->whole)
-		dns_book_retain(&call->dns->book, ours, call->turn);
+		dns_book_retain(&call->dns->book, &call->ours, call->turn);
 }
 
 /* ---- what other managers made ---- */
@@ -180,6 +179,32 @@ bool dns_learn(struct dns_call *call, void (*next)(struct dns_call *call)) {
 
 /* ---- all of it ---- */
 
+static void on_next_turn(uv_timer_t *timer) {
+	struct dns_call *call = timer->data;
+	call->after_turn(call);
+}
+
+/* Ten thousand entries take too long for one turn of the loop. What others change between two of them is claimed in the book, and
+ * what is claimed is never judged as foreign. */
+static void go_on(struct dns_call *call, void (*next)(struct dns_call *call)) {
+	if (call->n_found + call->n_wanted <= SLICE) {
+		next(call);
+		return;
+	}
+	call->after_turn = next;
+	uv_timer_start(&call->timer, on_next_turn, 1, 0); /* of 0 it may run in this turn */
+}
+
+/* Goes through what was found, a slice in each turn. */
+static void each_found(struct dns_call *call, void (*fn)(struct dns_call *call, struct discovery_found *f),
+		       void (*self)(struct dns_call *call), void (*next)(struct dns_call *call)) {
+	size_t end = call->at + SLICE < call->n_found ? call->at + SLICE : call->n_found;
+
+	for (; call->at < end; call->at++)
+		fn(call, &call->found[call->at]);
+	go_on(call, end < call->n_found ? self : next);
+}
+
 static void find_strange(const struct dns_call *call, struct dns_table *ret) {
 	const struct dns_table *claims = &call->dns->book.claims;
 
@@ -195,19 +220,37 @@ static void find_strange(const struct dns_call *call, struct dns_table *ret) {
 	}
 }
 
-static void compile(struct dns_call *call) {
-	struct dns_table strange CLEANUP_DNS_TABLE = {0}, ours CLEANUP_DNS_TABLE = {0};
-
-	for (size_t i = 0; i < call->n_found; i++)
-		dns_table_add(&ours, call->found[i].entry.key, DNS_TXT, "");
-	note_all(call, &ours);
-	find_strange(call, &strange);
-	for (size_t i = 0, n = call->n_found; i < n; i++)
-		judge_ours(call, &call->found[i], &strange);
+static void judge_all_wanted(struct dns_call *call) {
 	for (size_t i = 0; i < call->n_wanted; i++)
-		if (!dns_table_find(&ours, call->wanted[i].key, DNS_TXT))
-			judge_wanted(call, &call->wanted[i], &strange);
+		if (!dns_table_find(&call->ours, call->wanted[i].key, DNS_TXT))
+			judge_wanted(call, &call->wanted[i]);
 	dns_call_end(call, 0, NULL, NULL);
+}
+
+static void judge_all_ours(struct dns_call *call) { each_found(call, judge_ours, judge_all_ours, judge_all_wanted); }
+
+static void judge(struct dns_call *call) {
+	note_rest(call);
+	find_strange(call, &call->strange);
+	call->at = 0;
+	go_on(call, judge_all_ours);
+}
+
+static void note_found(struct dns_call *call, struct discovery_found *f) {
+	dns_table_add(&call->ours, f->entry.key, DNS_TXT, "");
+	note(call, f);
+}
+
+static void note_all_found(struct dns_call *call) { each_found(call, note_found, note_all_found, judge); }
+
+static void compile(struct dns_call *call) {
+	call->at = 0;
+	note_all_found(call);
+}
+
+static void compile_all(struct dns_call *call) {
+	find_all_ours(call);
+	go_on(call, compile);
 }
 
 /* ---- questions ---- */
@@ -304,8 +347,7 @@ static void on_keys_seen(void *ctx, int result, const struct err *err) {
 		dns_call_end(call, result, NULL, err);
 		return;
 	}
-	find_all_ours(call);
-	compile(call);
+	compile_all(call);
 }
 
 /* Each key's TXT, and the names that are the service's. */
@@ -358,8 +400,7 @@ static void transfer_next(struct dns_call *call) {
 		transfer(call);
 		return;
 	}
-	find_all_ours(call);
-	compile(call);
+	compile_all(call);
 }
 
 static void reverse_transferred(struct dns_call *call, int result, const struct err *err) {

@@ -37,7 +37,14 @@ void dns_zones_clear(struct dns_zones *z) {
 /* ---- names ---- */
 
 /* "web.svc.example."; in the root zone "web.". */
-static char *within(const char *label, const char *zone) { return xasprintf("%s.%s", label, strcmp(zone, ".") == 0 ? "" : zone); }
+static char *within(const char *label, const char *zone) {
+	struct buf b = {0};
+
+	buf_puts(&b, label);
+	buf_puts(&b, ".");
+	buf_puts(&b, strcmp(zone, ".") == 0 ? "" : zone);
+	return buf_take(&b);
+}
 
 static char *instance_name(const struct dns_zones *z, const struct discovery_entry *e) {
 	char *service CLEANUP_FREE = within(e->service, z->zone);
@@ -166,7 +173,9 @@ char *dns_txt_data(const char *text) {
 
 	do {
 		size_t n = left < TXT_PIECE ? left : TXT_PIECE;
-		buf_printf(&b, "%s\"%.*s\"", b.len ? " " : "", (int)n, text);
+		buf_puts(&b, b.len ? " \"" : "\"");
+		buf_append(&b, text, n);
+		buf_puts(&b, "\"");
 		text += n;
 		left -= n;
 	} while (left > 0);

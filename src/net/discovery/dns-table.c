@@ -28,7 +28,15 @@ const char *dns_type_name(enum dns_type type) {
 	return "?";
 }
 
-static char *key_of(const char *name, enum dns_type type) { return xasprintf("%d %s", (int)type, name); }
+/* The type as one character before the name: a list of ten thousand entries is half a million of these. */
+static char *key_of(const char *name, enum dns_type type) {
+	size_t n = strlen(name) + 1;
+	char *key = xmalloc(n + 1);
+
+	key[0] = (char)type;
+	memcpy(key + 1, name, n);
+	return key;
+}
 
 static struct dns_rrset *find(const struct dns_table *t, const char *name, enum dns_type type) {
 	char *key CLEANUP_FREE = key_of(name, type);

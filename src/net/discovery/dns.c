@@ -53,6 +53,8 @@ static void free_call(struct dns_call *call) {
 	dns_table_clear(&call->seen);
 	dns_table_clear(&call->asked);
 	dns_table_clear(&call->learned);
+	dns_table_clear(&call->ours);
+	dns_table_clear(&call->strange);
 	dns_records_clear(&call->old);
 	dns_records_clear(&call->new);
 	dns_records_clear(&call->places);

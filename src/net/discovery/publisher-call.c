@@ -351,14 +351,8 @@ static void say_late(struct publisher *p, struct mono now) {
 
 /* Those whose time has come. */
 static void end_waits(struct publisher *p, struct mono now) {
-	struct slot *s, *next;
-
-	p->wake = MONO_NEVER;
-	DL_FOREACH_SAFE (p->waiting, s, next) {
-		if (!mono_reached(s->not_before, now)) {
-			p->wake = mono_min(p->wake, s->not_before);
-			continue;
-		}
+	while (p->waiting && mono_reached(p->waiting->not_before, now)) {
+		struct slot *s = p->waiting;
 		if (s->state == PUBLISHER_FOREIGN || s->state == PUBLISHER_SUPERSEDED)
 			s->known = NOT_KNOWN;
 		slot_enqueue(s);
@@ -368,8 +362,7 @@ static void end_waits(struct publisher *p, struct mono now) {
 void publisher_due(struct publisher *p) {
 	struct mono now = now_of(p);
 
-	if (mono_reached(p->wake, now))
-		end_waits(p, now);
+	end_waits(p, now);
 	if (mono_reached(p->next_comparison, now) && !p->comparing)
 		p->compare_again = true;
 	say_late(p, now);
@@ -391,6 +384,6 @@ static struct mono next_call(const struct publisher *p) {
 
 void publisher_go_on(struct publisher *p) {
 	make_calls(p);
-	struct mono t = mono_min(p->wake, p->on_time ? p->on_time->deadline : MONO_NEVER);
+	struct mono t = mono_min(p->waiting ? p->waiting->not_before : MONO_NEVER, p->on_time ? p->on_time->deadline : MONO_NEVER);
 	p->clock.wake(p->clock.ctx, p->started ? mono_min(t, next_call(p)) : t);
 }

@@ -53,9 +53,8 @@ struct publisher {
 	struct publisher_handler handler;
 	struct slot *slots;
 	struct subject *subjects, *on_time;
-	struct slot *queue, *waiting;
+	struct slot *queue, *waiting; /* in the order of their turns, of their times */
 	size_t busy;
-	struct mono wake; /* the first of those that wait */
 	bool started;
 	int64_t requests;
 	/* The system as a whole. */

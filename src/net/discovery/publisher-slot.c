@@ -216,12 +216,24 @@ void slot_enqueue(struct slot *s) {
 	s->place = QUEUED;
 }
 
+/* From the end: nearly always it is the last one. NULL: none. */
+static struct slot *last_before(struct slot *waiting, struct mono t) {
+	struct slot *s = waiting ? waiting->prev : NULL;
+
+	while (s && s->not_before.ns > t.ns)
+		s = s == waiting ? NULL : s->prev;
+	return s;
+}
+
 void slot_wait(struct slot *s, struct mono until) {
 	slot_leave(s);
 	s->not_before = until;
-	s->publisher->wake = mono_min(s->publisher->wake, until);
-	DL_APPEND(s->publisher->waiting, s);
 	s->place = WAITING;
+	struct slot **waiting = &s->publisher->waiting, *before = last_before(*waiting, until);
+	if (before)
+		DL_APPEND_ELEM(*waiting, before, s);
+	else
+		DL_PREPEND(*waiting, s);
 }
 
 static void drop(struct slot *s) {

@@ -165,7 +165,6 @@ struct publisher *publisher_new_on(const struct publisher_clock *clock, struct d
 	if (p->settings.backoff_cap.ns == 0)
 		p->settings.backoff_cap = span_sec(60);
 	p->handler = *handler;
-	p->wake = MONO_NEVER;
 	return p;
 }
 
