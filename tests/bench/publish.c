@@ -148,10 +148,11 @@ static void progress(void *ctx, const char *workload) {
 	uv_stop(loop);
 }
 
-static bool may_withdraw(void *ctx, const char *workload, const char *node) {
+static bool may_withdraw(void *ctx, const char *workload, const char *node, unsigned generation) {
 	(void)ctx;
 	(void)workload;
 	(void)node;
+	(void)generation;
 	return false;
 }
 
