@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -345,6 +346,6 @@ enum etcd_error etcd_error_parse(int status, const char *text, size_t n, struct 
 		(void)err_set(err, -EPROTO, "answered %d: and not as etcd does", status); /* the kind is what is returned */
 		return ETCD_ERROR_GARBAGE;
 	}
-	(void)err_set(err, -EREMOTEIO, "%d: %.*s", status, ETCD_SAID_MAX, words);
+	(void)err_set(err, -EREMOTEIO, "%d: %.*s", status, utf8_shown(words, ETCD_SAID_MAX), words);
 	return kind_of(words, code);
 }
