@@ -26,14 +26,20 @@ char *xstrndup(const char *s, size_t n) { return must(strndup(s, n)); }
 
 char *xstrdup_null(const char *s) { return s ? xstrdup(s) : NULL; }
 
+char *xvasprintf(const char *fmt, va_list ap) {
+	char *s = NULL;
+	int r = vasprintf(&s, fmt, ap);
+
+	return must(r < 0 ? NULL : s);
+}
+
 char *xasprintf(const char *fmt, ...) {
 	va_list ap;
-	char *s = NULL;
 
 	va_start(ap, fmt);
-	int r = vasprintf(&s, fmt, ap);
+	char *s = xvasprintf(fmt, ap);
 	va_end(ap);
-	return must(r < 0 ? NULL : s);
+	return s;
 }
 
 void xstr_replace(char **s, const char *value) {

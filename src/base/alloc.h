@@ -3,6 +3,7 @@
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
@@ -13,6 +14,7 @@ char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull))
 /* NULL stays NULL. */
 char *xstrdup_null(const char *s);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
+char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
 /* Frees *s and puts a copy of value (may be NULL) there. Nothing happens when they are equal. */
 void xstr_replace(char **s, const char *value);
 

@@ -1,10 +1,27 @@
 /* See err.h. */
 #include "base/err.h"
 
+#include "base/utf8.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Cut where it is too long, never inside a character: it may be for JSON. */
+static void format(char *to, size_t size, const char *fmt, va_list ap) {
+	vsnprintf(to, size, fmt, ap);
+	utf8_trim(to);
+}
+
+static void append(char *msg, size_t size, const char *text) {
+	size_t n = strlen(msg);
+
+	if (n + 3 >= size)
+		return;
+	snprintf(msg + n, size - n, ": %s", text);
+	utf8_trim(msg);
+}
 
 int err_set(struct err *err, int code, const char *fmt, ...) {
 	assert(code < 0);
@@ -13,7 +30,7 @@ int err_set(struct err *err, int code, const char *fmt, ...) {
 	err->code = code;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	format(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -25,14 +42,10 @@ int err_wrap(struct err *err, const char *fmt, ...) {
 		return -1;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(context, sizeof(context), fmt, ap);
+	format(context, sizeof(context), fmt, ap);
 	va_end(ap);
-	char old[sizeof(err->msg)];
-	memcpy(old, err->msg, sizeof(old));
-	size_t n = strlen(context);
-	snprintf(err->msg, sizeof(err->msg), "%s", context);
-	if (n + 3 < sizeof(err->msg))
-		snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", old);
+	append(context, sizeof(context), err->msg);
+	memcpy(err->msg, context, sizeof(context));
 	return err->code;
 }
 
@@ -44,14 +57,12 @@ int err_errno(struct err *err, int code, const char *fmt, ...) {
 		return code;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(context, sizeof(context), fmt, ap);
+	format(context, sizeof(context), fmt, ap);
 	va_end(ap);
 	char reason[96];
 	const char *s = strerror_r(-code, reason, sizeof(reason)); /* the GNU one */
 	err->code = code;
-	size_t n = strlen(context);
-	snprintf(err->msg, sizeof(err->msg), "%s", context);
-	if (n + 3 < sizeof(err->msg))
-		snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", s);
+	append(context, sizeof(context), s);
+	memcpy(err->msg, context, sizeof(context));
 	return code;
 }

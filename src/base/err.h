@@ -6,7 +6,7 @@
 
 struct err {
 	int code;      /* 0 or negative */
-	char msg[512]; /* one line, no trailing newline; cut when longer */
+	char msg[512]; /* one line, no trailing newline; cut when longer, not inside of a character */
 };
 
 /* Fills err (may be NULL) and returns code, which must be negative. */

@@ -2,8 +2,11 @@
 #include "base/json.h"
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/utf8.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 
 static const char *type_name(const json_t *j) {
@@ -127,16 +130,31 @@ int json_get_strs(const json_t *obj, const char *path, struct strs *ret, struct 
 	return 0;
 }
 
-void json_set_str(json_t *obj, const char *key, const char *value) {
-	/* Text from outside may be no UTF-8; jansson refuses it, and a null is better than a lost field. */
-	json_t *j = value ? json_string(value) : json_null();
-	json_object_set_new(obj, key, j ? j : json_null());
+json_t *json_from_str(const char *text) {
+	if (!text)
+		return json_null();
+	json_t *j = json_string(text);
+	if (j)
+		return j;
+	CLEANUP_FREE char *repaired = utf8_repair(text);
+	return json_string(repaired);
 }
+
+json_t *json_text_or_replaced(const char *fmt, ...) {
+	va_list ap;
+
+	va_start(ap, fmt);
+	CLEANUP_FREE char *text = xvasprintf(fmt, ap);
+	va_end(ap);
+	return json_from_str(text);
+}
+
+void json_set_str(json_t *obj, const char *key, const char *value) { json_object_set_new(obj, key, json_from_str(value)); }
 
 json_t *json_from_strs(const struct strs *s) {
 	json_t *list = json_array();
 	for (size_t i = 0; i < s->n; i++)
-		json_array_append_new(list, json_string(s->v[i]));
+		json_array_append_new(list, json_from_str(s->v[i]));
 	return list;
 }
 

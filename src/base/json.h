@@ -33,9 +33,13 @@ int json_get_object(const json_t *obj, const char *path, json_t **ret, struct er
 int json_get_array(const json_t *obj, const char *path, json_t **ret, struct err *err);    /* NULL when absent; borrowed */
 int json_get_strs(const json_t *obj, const char *path, struct strs *ret, struct err *err); /* appended */
 
+/* Text from outside may be no UTF-8, which JSON cannot hold: each byte of the kind becomes "?", so that the rest is still said.
+ * All of these give new references. */
+json_t *json_from_str(const char *text); /* NULL: null */
+json_t *json_text_or_replaced(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+json_t *json_from_strs(const struct strs *s);
 /* Sets key to a string, or to null when value is NULL. */
 void json_set_str(json_t *obj, const char *key, const char *value);
-json_t *json_from_strs(const struct strs *s); /* new reference */
 
 /* Compact text, keys sorted (so that equal values give equal text). Free it. */
 char *json_text(const json_t *j);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <libsmartcols.h>
@@ -16,26 +17,6 @@
 #define LABEL_WIDTH 14
 #define LAST_COLUMN_MIN 30
 
-/* The character at p and its length in bytes; length 0 when it is no UTF-8. */
-static unsigned decode(const unsigned char *p, size_t *ret_len) {
-	size_t len = p[0] < 0x80                   ? 1
-		     : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-		     : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-		     : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-						   : 0;
-	unsigned c = len < 2 ? p[0] : p[0] & (0xffu >> (len + 1));
-
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80) {
-			len = 0;
-			break;
-		}
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	*ret_len = len;
-	return c;
-}
-
 static bool is_dangerous(unsigned c) {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
 	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
@@ -43,16 +24,16 @@ static bool is_dangerous(unsigned c) {
 
 char *text_safe(const char *text) {
 	struct buf b = {0};
-	size_t len;
+	unsigned c;
 
-	for (const unsigned char *p = (const unsigned char *)text; *p; p += len ? len : 1) {
-		unsigned c = decode(p, &len);
+	for (size_t len = 0; *text; text += len ? len : 1) {
+		len = utf8_decode(text, &c);
 		if (len == 0)
 			buf_puts(&b, "?");
 		else if (is_dangerous(c))
 			buf_printf(&b, "\\u{%x}", c);
 		else
-			buf_append(&b, p, len);
+			buf_append(&b, text, len);
 	}
 	return buf_take(&b);
 }

@@ -15,6 +15,7 @@
 #define CONFIG_DEFAULT_STATE "/var/lib/heir/heir.db"
 #define CONFIG_DEFAULT_API "unix:///run/heir/heir.sock"
 #define CONFIG_DISCOVERY_SYSTEMS_MAX 16
+#define CONFIG_DISCOVERY_PREFIX_MAX 128 /* bytes of a skydns' prefix */
 
 enum config_local { CONFIG_LOCAL_UNKNOWN, CONFIG_LOCAL_YES, CONFIG_LOCAL_NO, CONFIG_LOCAL_MAX };
 enum config_strategy { CONFIG_STRATEGY_SPREAD, CONFIG_STRATEGY_BINPACK, CONFIG_STRATEGY_RANDOM, CONFIG_STRATEGY_MAX };

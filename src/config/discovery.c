@@ -8,8 +8,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define PREFIX_MAX 255
-
 static const char *const kind_words[] = {"docker", "consul", "skydns", "dns", NULL};
 static const char *const publish_words[] = {"labelled", "opted-in", "all", NULL};
 static const char *const address_words[] = {"overlay", "host", NULL};
@@ -134,7 +132,9 @@ static int read_agents(const struct reader *r, const struct field *f, const stru
 
 static int read_prefix(const struct reader *r, const struct field *f, const struct node *n, void *to) {
 	size_t len = n->kind == NODE_SCALAR ? strlen(n->text) : 0;
-	bool good = len > 1 && len <= PREFIX_MAX && n->text[0] == '/' && n->text[len - 1] != '/' && !strstr(n->text, "//") &&
+	if (len > CONFIG_DISCOVERY_PREFIX_MAX)
+		return reader_refuse(r, n, "%s: longer than %d bytes", f->key, CONFIG_DISCOVERY_PREFIX_MAX);
+	bool good = len > 1 && n->text[0] == '/' && n->text[len - 1] != '/' && !strstr(n->text, "//") &&
 		    strspn(n->text, READER_LETTERS READER_DIGITS "_.-/") == len;
 
 	if (!good)

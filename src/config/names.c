@@ -60,7 +60,10 @@ static int read_domain_to(const struct reader *r, const struct field *f, const s
 	return 0;
 }
 
+/* Of services, which are hosts. */
 int read_domain(const struct reader *r, const struct field *f, const struct node *n, void *to) {
+	if (n->kind == NODE_SCALAR && strchr(n->text, '_'))
+		return reader_expected(r, f, n, "a domain's name without underscores");
 	return read_domain_to(r, f, n, "", to);
 }
 

@@ -64,8 +64,8 @@ field_read_fn read_http_url;      /* char *: http://host:port or https://host:po
 field_read_fn read_host_and_port; /* char *: host:port, IPv6 in brackets */
 field_read_fn read_ip;            /* char *: a numeric address */
 field_read_fn read_label;         /* char *: a DNS label, lower case */
-field_read_fn read_domain;        /* char *: a domain's name, made lower case, without a dot at its end */
-field_read_fn read_zone;          /* char *: the same with a dot at its end */
+field_read_fn read_domain;        /* char *: a domain's name without underscores, made lower case, without a dot at its end */
+field_read_fn read_zone;          /* char *: the same with a dot at its end, and perhaps underscores */
 
 /* True when text is "scheme://host:port" with nothing after it. */
 bool url_has_host_and_port(const char *text, const char *scheme);

@@ -106,10 +106,11 @@ void discovery_view_warnings(const struct daemon *d, json_t *list) {
 		struct publisher_summary s;
 		publisher_summary(p, &s);
 		if (s.trouble)
-			json_array_append_new(list, json_sprintf("discovery: %s: %s", publisher_name(p), s.trouble));
+			json_array_append_new(list, json_text_or_replaced("discovery: %s: %s", publisher_name(p), s.trouble));
 		else if (s.differences)
-			json_array_append_new(list, json_sprintf("discovery: %s: %zu differences (`heir discovery ls --problems`)",
-								 publisher_name(p), s.differences));
+			json_array_append_new(
+				list, json_text_or_replaced("discovery: %s: %zu differences (`heir discovery ls --problems`)",
+							    publisher_name(p), s.differences));
 	}
 }
 

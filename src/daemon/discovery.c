@@ -8,6 +8,7 @@
 #include "net/discovery/dns.h"
 #include "net/discovery/skydns.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
@@ -137,6 +138,9 @@ static int make_consul(const struct discovery_env *env, const struct config_disc
 	free(agents);
 	return r;
 }
+
+/* What the configuration takes is taken at the start too. */
+static_assert(CONFIG_DISCOVERY_PREFIX_MAX == SKYDNS_PREFIX_MAX, "one limit");
 
 static int make_skydns(const struct discovery_env *env, const struct config_discovery *c, struct discovery **ret, struct err *err) {
 	const struct skydns_options options = {

@@ -36,7 +36,7 @@ static void drill_free(struct drill *x) {
 }
 
 static void warn(struct drill *x, char *text) {
-	json_array_append_new(x->warnings, json_string(text));
+	json_array_append_new(x->warnings, json_from_str(text));
 	free(text);
 }
 
@@ -117,7 +117,7 @@ static size_t bystanders(const struct drill *x, json_t *ret_names) {
 
 	for (const struct world_container *c = n->containers; c; c = c->next)
 		if (c->running && !c->policy.move && world_container_has_overlay(c))
-			json_array_append_new(ret_names, json_string(c->name));
+			json_array_append_new(ret_names, json_from_str(c->name));
 	return json_array_size(ret_names);
 }
 
@@ -162,7 +162,7 @@ static void block(struct drill *x, enum net_kind kind, const char *why) {
 		if (!c || !has_kind(c, kind) || strcmp(json_str_or(j, "state", ""), "would-move") != 0)
 			continue;
 		json_set_str(j, "state", "blocked");
-		json_object_set_new(j, "reason", json_sprintf("its address cannot be released: %s", why));
+		json_object_set_new(j, "reason", json_text_or_replaced("its address cannot be released: %s", why));
 	}
 	warn(x, xasprintf("the %s could not let go of an address now: %s", word_of(kind), why));
 }

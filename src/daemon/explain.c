@@ -22,7 +22,7 @@ static void add_rule(json_t *rules, const char *what, json_t *value, const char 
 
 	json_set_str(j, "what", what);
 	json_object_set_new(j, "value", value);
-	json_object_set_new(j, "from", label ? json_sprintf("label %s", label) : json_string("configuration"));
+	json_object_set_new(j, "from", label ? json_text_or_replaced("label %s", label) : json_string("configuration"));
 	json_set_str(j, "meaning", meaning);
 	json_array_append_new(rules, j);
 }
@@ -50,30 +50,31 @@ static void add_services(json_t *rules, const struct config *c, const struct wor
 		char label[40];
 		snprintf(label, sizeof(label), s->number == 1 ? "heir.service" : "heir.service.%u", s->number);
 		add_rule(rules, "service",
-			 s->port ? json_sprintf("%s, port %u", s->name ? s->name : of->name, s->port)
-				 : json_string(s->name ? s->name : of->name),
+			 s->port ? json_text_or_replaced("%s, port %u", s->name ? s->name : of->name, s->port)
+				 : json_from_str(s->name ? s->name : of->name),
 			 label,
 			 host ? "published with its host's address: withdrawn before it is moved, and back with the new host's"
 			      : "published with its own address, which stays");
 	}
 }
 
-static json_t *share(const struct config_share *s) { return json_sprintf("%d%s", s->value, s->percent ? "%" : ""); }
+static json_t *share(const struct config_share *s) { return json_text_or_replaced("%d%s", s->value, s->percent ? "%" : ""); }
 
 static void add_common_rules(json_t *rules, const struct config *c) {
 	char initial[DURATION_TEXT_MAX], cap[DURATION_TEXT_MAX];
 
 	duration_format(c->takeover.backoff_initial, initial);
 	duration_format(c->takeover.backoff_cap, cap);
-	add_rule(rules, "backoff", json_sprintf("%s to %s", initial, cap), NULL,
+	add_rule(rules, "backoff", json_text_or_replaced("%s to %s", initial, cap), NULL,
 		 "between attempts from the third on, doubled each time");
 	duration_format(c->on_return.hold_down.initial, initial);
 	duration_format(c->on_return.hold_down.cap, cap);
-	add_rule(rules, "hold-down", json_sprintf("%s to %s", initial, cap), NULL,
+	add_rule(rules, "hold-down", json_text_or_replaced("%s to %s", initial, cap), NULL,
 		 "how long a node that died more than once is no target, doubled each time");
-	add_rule(rules, "rate", c->takeover.per_minute ? json_sprintf("%d a minute", c->takeover.per_minute) : json_string("any"),
-		 NULL, "how many takeovers may find a target");
-	add_rule(rules, "parallel", json_sprintf("%d, %d on one node", c->takeover.parallel, c->takeover.per_target), NULL,
+	add_rule(rules, "rate",
+		 c->takeover.per_minute ? json_text_or_replaced("%d a minute", c->takeover.per_minute) : json_string("any"), NULL,
+		 "how many takeovers may find a target");
+	add_rule(rules, "parallel", json_text_or_replaced("%d, %d on one node", c->takeover.parallel, c->takeover.per_target), NULL,
 		 "how many are under way at once");
 	add_rule(rules, "max_lost", share(&c->brake.max_lost), NULL, "nothing is moved while more of the nodes are lost");
 	if (c->brake.zone.label)
@@ -86,15 +87,15 @@ static json_t *reasons(const struct daemon *d, const struct world_container *c, 
 	const char *unpublished = discovery_complaint(d, c);
 
 	for (size_t i = 0; i < c->blockers.n; i++)
-		json_array_append_new(list, json_string(c->blockers.v[i]));
+		json_array_append_new(list, json_from_str(c->blockers.v[i]));
 	if (f->blocked && c->blockers.n == 0)
-		json_array_append_new(list, json_string(f->blocked));
+		json_array_append_new(list, json_from_str(f->blocked));
 	if (f->waits)
-		json_array_append_new(list, json_string(f->waits));
+		json_array_append_new(list, json_from_str(f->waits));
 	if (*c->policy.warning)
-		json_array_append_new(list, json_string(c->policy.warning));
+		json_array_append_new(list, json_from_str(c->policy.warning));
 	if (unpublished)
-		json_array_append_new(list, json_string(unpublished));
+		json_array_append_new(list, json_from_str(unpublished));
 	return list;
 }
 
@@ -105,7 +106,7 @@ static json_t *now(const struct daemon *d, const struct world_container *c, cons
 	if (!n || n->lost_since.ns == 0 || f->delay.ns == 0 || f->blocked || n->confirmed_dead)
 		return json_null();
 	double left = span_to_sec(f->delay) - span_to_sec(mono_since(n->lost_since, mono_now()));
-	return left > 0 ? json_sprintf("%s is lost; it is moved in %.0f s unless it answers before (delay)", n->name, left)
+	return left > 0 ? json_text_or_replaced("%s is lost; it is moved in %.0f s unless it answers before (delay)", n->name, left)
 			: json_null();
 }
 

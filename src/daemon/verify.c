@@ -195,7 +195,7 @@ static void verified(void *ctx, const struct agent_result *result) {
 
 	question_clear_call(q);
 	if (result->outcome != AGENT_OK)
-		json_object_set_new(v->unproven, q->node, json_string(result->err.msg));
+		json_object_set_new(v->unproven, q->node, json_from_str(result->err.msg));
 	for (size_t i = 0; result->outcome == AGENT_OK && i < result->states->owners.n; i++)
 		add_kernel(v, q, i, &result->states->owners.v[i]);
 	if (--v->open == 0)

@@ -74,12 +74,12 @@ static json_t *commands(const struct daemon *d, const struct takeover *t) {
 	if (t->state != TAKEOVER_NEEDS_OPERATOR && t->state != TAKEOVER_WAITING)
 		return list;
 	if (open && !t->released && from && from->verdict == NODE_DEAD && !from->confirmed_dead && !from->hold)
-		json_array_append_new(list, json_sprintf("heir node confirm-dead %s", t->from));
+		json_array_append_new(list, json_text_or_replaced("heir node confirm-dead %s", t->from));
 	if (from && from->hold)
-		json_array_append_new(list, json_sprintf("heir node release %s", t->from));
-	json_array_append_new(list, json_sprintf("heir takeover retry %s", t->id));
+		json_array_append_new(list, json_text_or_replaced("heir node release %s", t->from));
+	json_array_append_new(list, json_text_or_replaced("heir takeover retry %s", t->id));
 	if (resched_can_abandon(d->machine, t))
-		json_array_append_new(list, json_sprintf("heir takeover abandon %s", t->id));
+		json_array_append_new(list, json_text_or_replaced("heir takeover abandon %s", t->id));
 	return list;
 }
 
@@ -196,10 +196,10 @@ static json_t *node_hold(const struct world_node *n) {
 	double left = span_to_sec(mono_since(mono_now(), n->held_until));
 
 	if (n->hold)
-		return json_sprintf("by an operator: %s", n->hold);
+		return json_text_or_replaced("by an operator: %s", n->hold);
 	if (left > 0)
-		return json_sprintf("died %u times lately: no target for %.0f s more", n->deaths, left);
-	return n->zone_brake ? json_sprintf("nothing is taken over from it: %s", n->zone_brake) : json_null();
+		return json_text_or_replaced("died %u times lately: no target for %.0f s more", n->deaths, left);
+	return n->zone_brake ? json_text_or_replaced("nothing is taken over from it: %s", n->zone_brake) : json_null();
 }
 
 static json_t *node_brief(const struct daemon *d, const struct daemon_node *n) {
@@ -266,7 +266,7 @@ static json_t *node_agent(const struct world_node *n) {
 	json_object_set_new(j, "quarantine", json_from_strs(&n->agent.quarantine));
 	for (const struct agent_seat *s = n->agent.seats; s; s = s->hh.next)
 		if (s->problem)
-			json_array_append_new(wrong, json_sprintf("%s: %s", s->workload, s->problem));
+			json_array_append_new(wrong, json_text_or_replaced("%s: %s", s->workload, s->problem));
 	json_object_set_new(j, "wrong", wrong);
 	return j;
 }
@@ -313,42 +313,45 @@ static json_t *warnings(const struct daemon *d) {
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		const struct world_node *n = world_node(resched_world(d->machine), d->nodes[i].config->name);
 		if (n->verdict == NODE_ENGINE_ONLY)
-			json_array_append_new(list, json_sprintf("%s: its engine is silent, its host answers: %s", n->name,
-								 n->reason ? n->reason : ""));
+			json_array_append_new(list, json_text_or_replaced("%s: its engine is silent, its host answers: %s", n->name,
+									  n->reason ? n->reason : ""));
 		if (d->nodes[i].warned)
-			json_array_append_new(list, json_sprintf("%s: its engine gives unusable answers (see the log)", n->name));
+			json_array_append_new(
+				list, json_text_or_replaced("%s: its engine gives unusable answers (see the log)", n->name));
 	}
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		const struct world_node *n = world_node(resched_world(d->machine), d->nodes[i].config->name);
 		if (d->nodes[i].agent && n->agent.state != NODE_AGENT_OK && n->verdict == NODE_ALIVE)
-			json_array_append_new(list, json_sprintf("%s: its agent is %s: %s", n->name,
-								 node_agent_state_name(n->agent.state),
-								 n->agent.reason ? n->agent.reason : "not heard of yet"));
+			json_array_append_new(list, json_text_or_replaced("%s: its agent is %s: %s", n->name,
+									  node_agent_state_name(n->agent.state),
+									  n->agent.reason ? n->agent.reason : "not heard of yet"));
 		for (size_t k = 0; k < d->nodes[i].agent_contested.n; k++)
 			json_array_append_new(
-				list,
-				json_sprintf("%s: something keeps changing its kernel's rows for %s, and its agent has given up",
-					     n->name, d->nodes[i].agent_contested.v[k]));
+				list, json_text_or_replaced(
+					      "%s: something keeps changing its kernel's rows for %s, and its agent has given up",
+					      n->name, d->nodes[i].agent_contested.v[k]));
 		if (n->verdict == NODE_DEAD && n->seen_by.n)
-			json_array_append_new(list, json_sprintf("%s: only we do not reach it, %s does (%s): nothing is taken over",
-								 n->name, n->seen_by.v[0], n->seen_how ? n->seen_how : "?"));
+			json_array_append_new(
+				list, json_text_or_replaced("%s: only we do not reach it, %s does (%s): nothing is taken over",
+							    n->name, n->seen_by.v[0], n->seen_how ? n->seen_how : "?"));
 	}
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		const struct world_node *n = world_node(resched_world(d->machine), d->nodes[i].config->name);
 		if (n->hold)
-			json_array_append_new(list,
-					      json_sprintf("%s is held by an operator (%s): nothing is moved there, and nothing is "
-							   "taken over from there",
-							   n->name, n->hold));
+			json_array_append_new(
+				list,
+				json_text_or_replaced("%s is held by an operator (%s): nothing is moved there, and nothing is "
+						      "taken over from there",
+						      n->name, n->hold));
 		if (n->zone_brake)
-			json_array_append_new(list,
-					      json_sprintf("%s: nothing is taken over from there: %s", n->name, n->zone_brake));
+			json_array_append_new(
+				list, json_text_or_replaced("%s: nothing is taken over from there: %s", n->name, n->zone_brake));
 	}
 	if (daemon_is_held_up(d))
-		json_array_append_new(list,
-				      json_sprintf("heird is held up on this host: %lld heartbeats so far could not be judged, so "
-						   "dead nodes are found late",
-						   (long long)prober_stats(d->prober)->dropped));
+		json_array_append_new(
+			list, json_text_or_replaced("heird is held up on this host: %lld heartbeats so far could not be judged, so "
+						    "dead nodes are found late",
+						    (long long)prober_stats(d->prober)->dropped));
 	discovery_view_warnings(d, list);
 	return list;
 }
@@ -381,7 +384,7 @@ json_t *view_status(const struct daemon *d) {
 	json_set_str(j, "cluster", d->config->cluster);
 	json_object_set_new(j, "epoch", json_integer(store_epoch(d->store)));
 	const char *trouble = journal_trouble(d->journal);
-	json_object_set_new(j, "store", trouble ? json_sprintf("failing: %s", trouble) : json_string("ok"));
+	json_object_set_new(j, "store", trouble ? json_text_or_replaced("failing: %s", trouble) : json_string("ok"));
 	json_object_set_new(j, "brake", brake(d));
 	json_object_set_new(j, "nodes", nodes);
 	json_object_set_new(j, "takeovers", takeovers);

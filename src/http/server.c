@@ -154,13 +154,9 @@ static struct MHD_Response *response_of(char *text) {
 }
 
 static struct MHD_Response *response_error(const char *message) {
-	CLEANUP_FREE char *text = xstrdup(message);
-	CLEANUP_JSON json_t *j = json_pack("{s:s}", "error", text);
-	if (!j) { /* text from outside was cut inside a character */
-		for (char *p = text; *p; p++)
-			*p = *p & 0x80 ? '?' : *p;
-		j = json_pack("{s:s}", "error", text);
-	}
+	CLEANUP_JSON json_t *j = json_object();
+
+	json_set_str(j, "error", message);
 	return response_of(json_text(j));
 }
 

@@ -2,12 +2,14 @@
 #include "resched/policy.h"
 
 #include "base/duration.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#define VALUE_SHOWN 40 /* bytes of a label's value in a warning */
 #define ENV_PREFIX "reschedule:"
 #define LABEL_LIST "com.docker.swarm.reschedule-policies"
 #define LABEL_ONE "com.docker.swarm.reschedule-policy"
@@ -44,19 +46,21 @@ static void warn(struct policy *p, const char *fmt, ...) {
 	va_start(ap, fmt);
 	vsnprintf(p->warning, sizeof(p->warning), fmt, ap);
 	va_end(ap);
+	utf8_trim(p->warning);
 }
 
 static void read_value(struct reading *r, const char *where, const char *value, size_t len) {
 	bool no = len == 2 && strncmp(value, "no", 2) == 0;
 	bool yes = len == strlen("on-node-failure") && strncmp(value, "on-node-failure", len) == 0;
 
+	int shown = (int)utf8_fit(value, len, 60);
 	if (!yes && !no)
-		warn(&r->policy, "%s: unknown policy \"%.*s\", taken as \"no\"", where, (int)(len > 60 ? 60 : len), value);
+		warn(&r->policy, "%s: unknown policy \"%.*s\", taken as \"no\"", where, shown, value);
 	if (r->refused)
 		return;
 	r->refused = !yes;
 	r->policy.move = yes;
-	snprintf(r->policy.source, sizeof(r->policy.source), "%s %.*s", where, (int)(len > 60 ? 60 : len), value);
+	snprintf(r->policy.source, sizeof(r->policy.source), "%s %.*s", where, shown, value);
 }
 
 /* A JSON list of strings, of the simple kind that people write in labels: no escapes are needed for the known values, so anything
@@ -97,7 +101,7 @@ static void read_fence(struct policy *p, const char *value) {
 	p->fence = evidence_parse(value);
 	if (p->fence < EVIDENCE_MAX)
 		return;
-	warn(p, "label heir.fence: unknown evidence \"%.40s\", taken as \"stopped\"", value);
+	warn(p, "label heir.fence: unknown evidence \"%.*s\", taken as \"stopped\"", utf8_shown(value, VALUE_SHOWN), value);
 	p->fence = EVIDENCE_STOPPED;
 }
 
@@ -108,7 +112,8 @@ static void read_delay(struct policy *p, const char *value) {
 	if (p->has_delay)
 		p->delay = d;
 	else
-		warn(p, "label heir.delay: \"%.40s\" is no duration up to 168h, the configured one is taken", value);
+		warn(p, "label heir.delay: \"%.*s\" is no duration up to 168h, the configured one is taken",
+		     utf8_shown(value, VALUE_SHOWN), value);
 }
 
 static void read_attempts(struct policy *p, const char *value) {
@@ -118,8 +123,8 @@ static void read_attempts(struct policy *p, const char *value) {
 	if (duration_digits(value, &n, &rest) && !*rest && n >= 1 && n <= POLICY_ATTEMPTS_MAX)
 		p->attempts = (unsigned)n;
 	else
-		warn(p, "label heir.attempts: \"%.40s\" is no number from 1 to %d, the configured one is taken", value,
-		     POLICY_ATTEMPTS_MAX);
+		warn(p, "label heir.attempts: \"%.*s\" is no number from 1 to %d, the configured one is taken",
+		     utf8_shown(value, VALUE_SHOWN), value, POLICY_ATTEMPTS_MAX);
 }
 
 static void read_keep(struct policy *p, const char *value) {
@@ -128,13 +133,15 @@ static void read_keep(struct policy *p, const char *value) {
 	else if (strcmp(value, "oldest") == 0)
 		p->keep = KEEP_OLDEST;
 	else
-		warn(p, "label heir.keep: \"%.40s\" is neither newest nor oldest, the configured one is taken", value);
+		warn(p, "label heir.keep: \"%.*s\" is neither newest nor oldest, the configured one is taken",
+		     utf8_shown(value, VALUE_SHOWN), value);
 }
 
 static void read_volumes(struct policy *p, const char *value) {
 	p->volumes_empty = strcmp(value, "empty") == 0;
 	if (!p->volumes_empty)
-		warn(p, "label heir.volumes: unknown value \"%.40s\", its volumes are not given up", value);
+		warn(p, "label heir.volumes: unknown value \"%.*s\", its volumes are not given up", utf8_shown(value, VALUE_SHOWN),
+		     value);
 }
 
 static const struct {

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static void warn(struct reading *r, const char *fmt, ...) {
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	utf8_trim(text);
 	r->warning = xstrdup(text);
 }
 
@@ -150,7 +152,8 @@ static void read_label(struct reading *r, const struct policy_label *label) {
 	unsigned number = number_of(rest, &field);
 	if (number && read_field(&r->of[number - 1], field, label->value))
 		return;
-	warn(r, "label %.60s: \"%.40s\" is not understood, the service is not published", label->key, label->value);
+	warn(r, "label %.*s: \"%.*s\" is not understood, the service is not published", utf8_shown(label->key, 60), label->key,
+	     utf8_shown(label->value, 40), label->value);
 	if (number)
 		r->bad[number - 1] = true;
 }

@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		check(&list);
 	(void)consul_parse_checks(text, size, &nodes, &err); /* only that nothing breaks is looked at */
 	strs_clear(&nodes);
-	if (consul_parse_txn(text, size, &index, &err) == 0)
+	if (consul_parse_txn(text, size, "token", &index, &err) == 0)
 		assert(index >= 0);
 	CLEANUP_FREE char *quoted = consul_quote(text, size);
 	assert(strlen(quoted) <= 256);

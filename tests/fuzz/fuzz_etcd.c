@@ -83,7 +83,7 @@ static void parse_answers(const struct skydns_layout *l, const char *text, size_
 	strs_clear(&keys);
 	(void)etcd_txn_parse(text, n, &succeeded, &revision, &err); /* only that nothing breaks is looked at */
 	(void)etcd_token_parse(text, n, &token, &err);
-	(void)etcd_error_parse(500, text, n, &err);
+	(void)etcd_error_parse(500, text, n, "token", &err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -34,7 +34,6 @@ static struct {
 } self;
 
 const char *lab_name(void) { return self.lab; }
-const char *engine_version(void) { return self.engine; }
 const char *lab_options(void) { return self.lab_options; }
 bool overlay_is_kv(void) { return strstr(self.lab_options, "kv") != NULL; }
 const char *checkout(void) { return self.root; }
@@ -145,19 +144,23 @@ static int laboratory_begin(void **state) {
 	return 0;
 }
 
+static bool is_chosen(const struct scenario *s) {
+	return (!self.pattern || strstr(s->name, self.pattern)) && (!s->not_on || strcmp(s->not_on, self.engine) != 0);
+}
+
 static int run_all(void) {
 	struct CMUnitTest *tests = xnew_n(struct CMUnitTest, self.n);
 	size_t n = 0;
 
 	for (size_t i = 0; i < self.n; i++)
-		if (!self.pattern || strstr(self.scenarios[i].name, self.pattern))
+		if (is_chosen(&self.scenarios[i]))
 			tests[n++] = (struct CMUnitTest){.name = self.scenarios[i].name,
 							 .test_func = scenario_run,
 							 .setup_func = scenario_begin,
 							 .teardown_func = scenario_end,
 							 .initial_state = (void *)&self.scenarios[i]};
 	if (n == 0) {
-		fprintf(stderr, "%s: no scenario is called like '%s'\n", self.program, self.pattern);
+		fprintf(stderr, "%s: no scenario on engine %s is called like '%s'\n", self.program, self.engine, self.pattern);
 		return EXIT_FAILURE;
 	}
 	int r = _cmocka_run_group_tests(self.program, tests, n, laboratory_begin, NULL);

@@ -35,10 +35,13 @@ struct scenario {
 	/* Or, for those that are made from a table: */
 	void (*run_with)(const void *argument);
 	const void *argument;
+	const char *not_on; /* "20.10": an engine on which it cannot be played, and is none; NULL: on all of them */
 };
 
 #define SCENARIO(function) \
 	{ .name = #function, .run = function }
+#define SCENARIO_NOT_ON(engine, function) \
+	{ .name = #function, .run = function, .not_on = engine }
 
 /* What main returns. lab_options are further ones for `lab up`. */
 int scenarios_run(int argc, char **argv, const struct scenario *scenarios, size_t n, const char *default_engine,
@@ -90,7 +93,6 @@ char *lab(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void lab_do(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int lab_try(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-const char *engine_version(void);      /* "20.10" */
 const char *host_ip(const char *host); /* "10.99.0.11"; valid until the next call but three */
 
 /* Pulls the cable or the power, and remembers when: outages count from here. */

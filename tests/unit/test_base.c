@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/strs.h"
+#include "base/utf8.h"
 #include "base/wall.h"
 
 #include <errno.h>
@@ -25,6 +26,90 @@ static void an_error_is_wrapped_from_inside_out(void **state) {
 	assert_int_equal(err_wrap(&err, "create %s", "web"), -EBUSY);
 	assert_int_equal(err_wrap(&err, "h2"), -EBUSY);
 	assert_string_equal(err.msg, "h2: create web: port 80 is taken");
+}
+
+static void an_error_is_never_cut_inside_a_character(void **state) {
+	(void)state;
+	static const char *const characters[] = {"\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x90\x8b"};
+
+	for (size_t i = 0; i < 3 * sizeof(((struct err *)0)->msg); i++) {
+		const char *character = characters[i % 3];
+		struct buf text CLEANUP_BUF = {0};
+		struct err set, wrapped = {.code = -EIO}, from_errno;
+		for (size_t n = 0; n < i / 3; n++)
+			buf_puts(&text, "x");
+		while (text.len < sizeof(set.msg))
+			buf_puts(&text, character);
+		(void)err_set(&set, -EIO, "%s", text.data);
+		memcpy(wrapped.msg, set.msg, sizeof(set.msg));
+		(void)err_wrap(&wrapped, "h%zu", i % 10);
+		(void)err_errno(&from_errno, -EIO, "%s", text.data);
+		const struct err *all[] = {&set, &wrapped, &from_errno};
+		for (size_t k = 0; k < 3; k++) {
+			json_t *j CLEANUP_JSON = json_string(all[k]->msg);
+			if (!j || strlen(all[k]->msg) + strlen(character) < sizeof(set.msg))
+				fail_msg("%zu bytes before %s: \"%s\"", i / 3, character, all[k]->msg);
+		}
+	}
+}
+
+static void text_that_is_no_utf8_loses_its_bad_bytes_only(void **state) {
+	(void)state;
+	static const struct {
+		const char *what, *text, *expected;
+	} cases[] = {
+		{"nothing", "", ""},
+		{"characters of every length", "a\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\x8bz", "a\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\x8bz"},
+		{"Latin 1",
+		 "gr\xfc\xdf"
+		 "e",
+		 "gr??e"},
+		{"a cut one", "\xe2\x82", "??"},
+		{"a cut one before another",
+		 "\xe2\x82"
+		 "a",
+		 "??a"},
+		{"a tail alone", "\x82", "?"},
+		{"longer than need be", "\xc0\xaf\xe0\x80\xaf\xf0\x80\x80\xaf", "?????????"},
+		{"half of a pair", "\xed\xa0\x80", "???"},
+		{"the last one", "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
+		{"behind the last one", "\xf4\x90\x80\x80", "????"},
+		{"no first byte", "\xff\xf5", "??"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *j CLEANUP_JSON = json_object(), *text CLEANUP_JSON = json_from_str(cases[i].text);
+		json_t *format CLEANUP_JSON = json_text_or_replaced("%s!", cases[i].text);
+		char *with CLEANUP_FREE = xasprintf("%s!", cases[i].expected);
+		json_set_str(j, "said", cases[i].text);
+		if (strcmp(json_string_value(text), cases[i].expected) != 0 || strcmp(json_string_value(format), with) != 0 ||
+		    strcmp(json_str_or(j, "said", "(lost)"), cases[i].expected) != 0)
+			fail_msg("%s: expected \"%s\", got \"%s\"", cases[i].what, cases[i].expected, json_string_value(text));
+	}
+	json_t *none CLEANUP_JSON = json_from_str(NULL);
+	assert_true(json_is_null(none));
+}
+
+static void text_is_cut_between_characters(void **state) {
+	(void)state;
+	static const struct {
+		const char *text;
+		size_t max, expected;
+	} cases[] = {
+		{"abc", 5, 3},
+		{"abc", 2, 2},
+		{"", 0, 0},
+		{"a\xc3\xbc", 2, 1},
+		{"\xe2\x82\xac", 2, 0},
+		{"\xe2\x82\xac\xe2\x82\xac", 3, 3},
+		{"\xf0\x9f\x90\x8b", 3, 0},
+		{"\x80\x80\x80\x80\x80\x80", 5, 5}, /* none at all */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (utf8_fit(cases[i].text, strlen(cases[i].text), cases[i].max) != cases[i].expected)
+			fail_msg("\"%s\" to %zu bytes: expected %zu, got %zu", cases[i].text, cases[i].max, cases[i].expected,
+				 utf8_fit(cases[i].text, strlen(cases[i].text), cases[i].max));
 }
 
 static void a_log_line_cannot_be_forged_by_text_from_outside(void **state) {
@@ -133,6 +218,9 @@ static void only_the_first_string_like_it_is_taken_out_of_a_list(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_is_wrapped_from_inside_out),
+		cmocka_unit_test(an_error_is_never_cut_inside_a_character),
+		cmocka_unit_test(text_that_is_no_utf8_loses_its_bad_bytes_only),
+		cmocka_unit_test(text_is_cut_between_characters),
 		cmocka_unit_test(a_log_line_cannot_be_forged_by_text_from_outside),
 		cmocka_unit_test(wall_times_round_trip_and_bad_ones_are_refused),
 		cmocka_unit_test(json_getters_name_the_path_and_both_types),

@@ -24,6 +24,7 @@
 #define CONSUL SYSTEMS "  - {kind: consul, url: \"http://a:8500\", "
 #define CONSUL_TLS SYSTEMS "  - {kind: consul, url: \"https://a:8501\", "
 #define SKYDNS SYSTEMS "  - {kind: skydns, url: \"http://a:2379\", domain: svc.local, "
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define DNS SYSTEMS "  - {kind: dns, server: \"a:53\", zone: svc.example, "
 
 static char dir[] = "/tmp/heir-config-discovery-XXXXXX";
@@ -335,6 +336,9 @@ static const struct {
 	{"a prefix with a slash at its end", SKYDNS "prefix: /skydns/}\n", 5, "prefix: expected a path of keys"},
 	{"a prefix with two slashes", SKYDNS "prefix: /a//b}\n", 5, "prefix: expected a path of keys"},
 	{"a prefix of a slash alone", SKYDNS "prefix: /}\n", 5, "prefix: expected a path of keys"},
+	{"a prefix that is too long", SKYDNS "prefix: /" X64 X64 "}\n", 5, "prefix: longer than 128 bytes"},
+	{"a domain with an underscore", SYSTEMS "  - {kind: skydns, url: \"http://a:2379\", domain: a_b.local}\n", 5,
+	 "domain: expected a domain's name without underscores"},
 	{"a user without a password", SKYDNS "user: u}\n", 5, "system skydns: user and password_file go together"},
 	{"a password without a user", SKYDNS "password_file: password}\n", 5, "system skydns: user and password_file go together"},
 	{"a ttl with a unit", SKYDNS "ttl: 10s}\n", 5, "ttl: expected a number, got '10s'"},
@@ -397,6 +401,14 @@ static void bad_input_is_refused_with_line_and_reason(void **state) {
 	assert_int_equal(failed, 0);
 }
 
+static void the_longest_prefix_is_taken(void **state) {
+	(void)state;
+	char *text CLEANUP_FREE = xasprintf(SKYDNS "prefix: /%.127s}\n", X64 X64);
+	struct config *c CLEANUP(cleanup_config) = parse_good(text);
+
+	assert_int_equal(strlen(c->discovery.systems[0].prefix), CONFIG_DISCOVERY_PREFIX_MAX);
+}
+
 static void sixteen_systems_are_read_and_one_more_is_refused(void **state) {
 	(void)state;
 	struct config *c CLEANUP(cleanup_config) = NULL;
@@ -454,6 +466,7 @@ int main(void) {
 		cmocka_unit_test(https_without_tls_is_left_to_the_systems_authorities),
 		cmocka_unit_test(several_systems_of_one_kind_have_names),
 		cmocka_unit_test(bad_input_is_refused_with_line_and_reason),
+		cmocka_unit_test(the_longest_prefix_is_taken),
 		cmocka_unit_test(sixteen_systems_are_read_and_one_more_is_refused),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

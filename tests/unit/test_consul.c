@@ -698,6 +698,9 @@ static void a_token_is_read_when_it_changes_and_never_told(void **state) {
 	assert_int_equal(set(t, NULL), -EACCES);
 	assert_non_null(strstr(t->headers, "X-Consul-Token: the-second-token\r\n"));
 	assert_null(strstr(t->error, "token"));
+	set_rule(t, SERVER, "PUT /v1/txn", 409, REFUSED("index is stale, says the-second-token"));
+	assert_int_equal(set(t, NULL), -ESTALE);
+	assert_null(strstr(t->error, "token"));
 	unlink(path);
 	assert_int_equal(list(t), -ENOENT);
 	assert_non_null(strstr(t->error, path));

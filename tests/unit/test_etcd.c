@@ -326,6 +326,34 @@ static void a_wrong_password_is_refused_and_a_new_one_read_from_the_file(void **
 	assert_int_equal(write_once(t, 0), 0);
 }
 
+/* As a proxy may, that says what it was asked with. */
+static void what_it_was_asked_with_is_not_quoted(void **state) {
+	static const struct {
+		const char *what, *to, *words;
+		int status, result;
+	} cases[] = {
+		{"the password", "authenticate",
+		 ETCD_STANDIN_ERROR("bad: {\\\"name\\\":\\\"heir\\\",\\\"password\\\":\\\"s3cret\\\"}", "2"), 500, -EIO},
+		{"base64 of user and password", "authenticate", ETCD_STANDIN_ERROR("Basic aGVpcjpzM2NyZXQ=", "7"), 403, -EACCES},
+		{"the token", "range", ETCD_STANDIN_ERROR("bad header: Authorization: tok.1", "2"), 500, -EIO},
+		{"the token, and that it is not good", "range", ETCD_STANDIN_ERROR("permission denied to tok.1", "7"), 403,
+		 -EACCES},
+	};
+	struct bed *t = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		t->a.password = "s3cret";
+		t->a.tokens = 0;
+		connect_to(t, t->a.server.port, 0, "heir");
+		etcd_standin_lie(&t->a, 9, cases[i].to, cases[i].status, cases[i].words);
+		CLEANUP_FREE char *says = xasprintf("%d: (not shown)", cases[i].status);
+		if (range(t, 0) != cases[i].result || !strstr(t->err.msg, says))
+			fail_msg("%s: expected %d and \"%s\", got %d: %s", cases[i].what, cases[i].result, says, t->result,
+				 t->err.msg);
+		etcd_free(TAKE_PTR(t->etcd));
+	}
+}
+
 static void a_password_that_cannot_be_had_is_said_later(void **state) {
 	struct bed *t = *state;
 
@@ -426,6 +454,18 @@ static void every_answer_has_its_result(void **state) {
 		if (write_once(t, 0) != answers[i].txn)
 			fail_msg("%s: txn: expected %d, got %d (%s)", answers[i].what, answers[i].txn, t->result, t->err.msg);
 	}
+}
+
+static void etcds_words_are_cut_between_characters(void **state) {
+	char words[ETCD_SAID_MAX + 3] = {0};
+	struct err err;
+
+	(void)state;
+	memset(words, 'x', ETCD_SAID_MAX - 1);
+	memcpy(words + ETCD_SAID_MAX - 1, "\xc3\xbc", 2);
+	CLEANUP_FREE char *body = xasprintf("{\"error\":\"%s\",\"code\":2}", words);
+	assert_int_equal(etcd_error_parse(500, body, strlen(body), NULL, &err), ETCD_ERROR_OTHER);
+	assert_int_equal(strlen(err.msg), strlen("500: ") + ETCD_SAID_MAX - 1);
 }
 
 static const struct {
@@ -590,10 +630,12 @@ int main(void) {
 		TEST(a_token_is_got_once_for_all_calls_and_again_when_it_is_lost),
 		TEST(a_token_that_is_refused_again_ends_the_call),
 		TEST(a_wrong_password_is_refused_and_a_new_one_read_from_the_file),
+		TEST(what_it_was_asked_with_is_not_quoted),
 		TEST(a_password_that_cannot_be_had_is_said_later),
 		TEST(where_authentication_is_not_enabled_none_is_needed_until_it_is),
 		TEST(without_a_user_a_locked_etcd_is_closed),
 		TEST(every_answer_has_its_result),
+		TEST(etcds_words_are_cut_between_characters),
 		TEST(what_was_not_asked_for_is_not_taken),
 		TEST(a_token_that_is_none_is_not_sent),
 		TEST(a_huge_answer_is_cut_off),

@@ -57,6 +57,16 @@ static const struct {
 	 {{LIST, "[\"on-node-failure\"]"}, {ONE, "on-node-failure"}},
 	 true,
 	 NULL},
+	{"a long word, cut between characters",
+	 {"reschedule:123456789-123456789-123456789-123456789-123456789-123456789\xc3\xbc"},
+	 {{0}},
+	 false,
+	 "-123456789\", taken"},
+	{"a long demand, cut between characters",
+	 {"reschedule:on-node-failure"},
+	 {{"heir.keep", "123456789-123456789-123456789-123456789\xc3\xbc"}},
+	 true,
+	 "-123456789\" is neither"},
 	{"labels of others", {0}, {{"com.docker.swarm.reschedule", "on-node-failure"}}, false, NULL},
 };
 

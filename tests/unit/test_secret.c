@@ -83,10 +83,37 @@ static void where_no_file_is_named_there_is_no_secret(void **state) {
 	secret_free(NULL);
 }
 
+static void words_that_tell_a_secret_are_known(void **state) {
+	static const struct {
+		const char *what, *secret, *words;
+		bool told;
+	} cases[] = {
+		{"nothing of it", "sesame", "permission denied", false},
+		{"no secret", NULL, "sesame", false},
+		{"no words", "sesame", "", false},
+		{"as it is", "sesame", "you said sesame, and no", true},
+		{"a part of it", "sesame", "you said sesam", false},
+		{"as JSON escapes it", "a\"b\\c", "{\"password\":\"a\\\"b\\\\c\"}", true},
+		{"base64 of it alone", "sesame", "token c2VzYW1l", true},
+		{"base64 of it with padding", "sesames", "c2VzYW1lcw==", true},
+		{"base64 behind a user of one byte", "sesame", "Basic dTpzZXNhbWU=", true},        /* u:sesame */
+		{"base64 behind a user of two bytes", "sesame", "Basic dXU6c2VzYW1l", true},       /* uu:sesame */
+		{"base64 behind a user of three bytes", "sesame", "Basic dXV1OnNlc2FtZQ==", true}, /* uuu:sesame */
+		{"base64 of another", "sesame", "c2V2ZW4=", false},
+		{"base64 of what is too short to be told from anything", "a", "YQ is YW or bh", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (secret_is_told(cases[i].secret, cases[i].words, strlen(cases[i].words)) != cases[i].told)
+			fail_msg("%s: expected %d", cases[i].what, cases[i].told);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_secret_is_trimmed_and_read_again_when_its_file_changes),
 		cmocka_unit_test(what_is_no_secret_is_refused_and_not_quoted),
+		cmocka_unit_test(words_that_tell_a_secret_are_known),
 		cmocka_unit_test(where_no_file_is_named_there_is_no_secret),
 	};
 

@@ -65,6 +65,10 @@ static void labels_become_services(void **state) {
 		{"a number that is none", {{"heir.service", "web"}, {"heir.service.17", "x"}}, "1 web:0", "heir.service.17"},
 		{"number one", {{"heir.service", "web"}, {"heir.service.1", "x"}}, "1 web:0", "heir.service.1"},
 		{"a second without a name", {{"heir.service.2.port", "80"}}, "", "label heir.service.2 is missing"},
+		{"a long one cut between characters",
+		 {{"heir.service", "123456789-123456789-123456789-123456789\xc3\xbc"}},
+		 "",
+		 "\"123456789-123456789-123456789-123456789\" is"},
 		{"the bad one only", {{"heir.service", "web"}, {"heir.service.2", "-"}}, "1 web:0", "heir.service.2"},
 	};
 

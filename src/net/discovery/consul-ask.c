@@ -15,6 +15,7 @@
 struct consul_ask {
 	struct consul *consul;
 	struct consul_question q;
+	char *token;           /* it was asked with; NULL: none */
 	struct err impossible; /* code 0: it can be asked */
 	size_t first, tried;   /* of the servers */
 	struct err open;       /* of a server that may have done it and did not say; code 0: none */
@@ -46,8 +47,16 @@ void consul_put_query(struct buf *b, char before, const char *name, const char *
 			buf_printf(b, "%%%02X", *p);
 }
 
+static void forget_token(struct consul_ask *ask) {
+	if (ask->token)
+		explicit_bzero(ask->token, strlen(ask->token));
+	free(ask->token);
+	ask->token = NULL;
+}
+
 static void destroy(struct consul_ask *ask) {
 	http_request_free(ask->http);
+	forget_token(ask);
 	free(ask->q.path);
 	free(ask->q.body);
 	free(ask);
@@ -122,7 +131,9 @@ static void send_it(struct consul_ask *ask) {
 		return;
 	}
 	char *url CLEANUP_FREE = url_of(ask);
+	forget_token(ask);
 	if (token) {
+		ask->token = xstrdup(token);
 		(void)snprintf(header, sizeof(header), TOKEN_HEADER "%s", token);
 		headers[0] = header;
 	}
@@ -132,12 +143,10 @@ static void send_it(struct consul_ask *ask) {
 
 /* ---- what came back ---- */
 
-/* A proxy may say what it was asked with: a token is not passed on. */
+/* Another token may stand in the file by now. */
 static char *said(const struct consul_ask *ask, const struct http_result *http) {
-	const char *token = NULL;
-
-	if (secret_get(ask->consul->token, &token, NULL) < 0 || (token && memmem(http->body, http->body_len, token, strlen(token))))
-		return xstrdup("(not shown)");
+	if (secret_is_told(ask->token, http->body, http->body_len))
+		return xstrdup(SECRET_NOT_SHOWN);
 	return consul_quote(http->body, http->body_len);
 }
 
@@ -203,7 +212,8 @@ static void finish(struct consul_ask *ask, struct consul_answer *a) {
 
 static void on_done(void *ctx, const struct http_result *http) {
 	struct consul_ask *ask = ctx;
-	struct consul_answer a = {.where = where(ask), .body = http->body, .body_len = http->body_len, .err = ask->impossible};
+	struct consul_answer a = {
+		.where = where(ask), .token = ask->token, .body = http->body, .body_len = http->body_len, .err = ask->impossible};
 
 	a.result = ask->impossible.code;
 	if (a.result == 0)

@@ -42,9 +42,9 @@ int consul_parse_catalog(const char *body, size_t n, const char *cluster, struct
 int consul_parse_agent(const char *body, size_t n, const char *cluster, struct consul_services *ret, struct err *err);
 /* /v1/health/state/any: the nodes, each once. */
 int consul_parse_checks(const char *body, size_t n, struct strs *ret, struct err *err);
-/* /v1/txn, 200 or 409. 0 and the ModifyIndex of the last operation (0: it has none), -ESTALE, -ENOENT (there is no such node),
- * -EACCES, -EPROTO. */
-int consul_parse_txn(const char *body, size_t n, int64_t *ret_index, struct err *err);
+/* /v1/txn, 200 or 409. token: it was asked with, and is not quoted; NULL. 0 and the ModifyIndex of the last operation (0: it has
+ * none), -ESTALE, -ENOENT (there is no such node), -EACCES, -EPROTO. */
+int consul_parse_txn(const char *body, size_t n, const char *token, int64_t *ret_index, struct err *err);
 
 /* -EINVAL: Consul would refuse it, or it could not be read back. */
 int consul_check_entry(const struct discovery_entry *e, const char *cluster, struct err *err);
@@ -72,7 +72,8 @@ struct consul_question {
 struct consul_answer {
 	int result;        /* 0: 200, or 409, which says itself what it means */
 	const char *where; /* "10.0.0.1:8500" */
-	const char *body;  /* valid during the callback */
+	const char *token; /* it was asked with; NULL: none. Valid during the callback, as the body */
+	const char *body;
 	size_t body_len;
 	struct err err; /* "10.0.0.1:8500: Connection refused" */
 };

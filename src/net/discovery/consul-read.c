@@ -321,19 +321,19 @@ static const struct {
 	{"Permission denied", -EACCES},
 };
 
-static int read_refusal(const json_t *error, struct err *err) {
+static int read_refusal(const json_t *error, const char *token, struct err *err) {
 	const char *what = json_str_or(error, "What", NULL);
 
 	if (!what)
 		return err_set(err, -EPROTO, "a transaction failed and it is not said why");
-	char *quoted CLEANUP_FREE = quote_text(what);
+	char *quoted CLEANUP_FREE = quote_text(secret_is_told(token, what, strlen(what)) ? SECRET_NOT_SHOWN : what);
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 		if (strstr(what, refusals[i].words))
 			return err_set(err, refusals[i].code, "%s", quoted);
 	return err_set(err, -EPROTO, "refused: %s", quoted);
 }
 
-int consul_parse_txn(const char *body, size_t n, int64_t *ret_index, struct err *err) {
+int consul_parse_txn(const char *body, size_t n, const char *token, int64_t *ret_index, struct err *err) {
 	json_t *root CLEANUP_JSON = NULL, *results = NULL, *errors = NULL;
 	int r = parse(body, n, &root, err);
 	struct err why;
@@ -344,7 +344,7 @@ int consul_parse_txn(const char *body, size_t n, int64_t *ret_index, struct err 
 	    json_get_array(root, "Errors", &errors, &why) < 0 || (!results && !errors))
 		return err_set(err, -EPROTO, "its answer is none to a transaction");
 	if (json_array_size(errors) > 0)
-		return read_refusal(json_array_get(errors, 0), err);
+		return read_refusal(json_array_get(errors, 0), token, err);
 	const json_t *last = json_array_get(results, json_array_size(results) - 1);
 	*ret_index = json_int_or(last, "Service.ModifyIndex", 0);
 	return *ret_index < 0 ? err_set(err, -EPROTO, "a ModifyIndex that is none") : 0;

@@ -188,7 +188,7 @@ static int read_txn(const struct consul_answer *a, int64_t *ret_index, struct er
 	*err = a->err;
 	if (a->result < 0)
 		return a->result;
-	int r = consul_parse_txn(a->body, a->body_len, ret_index, err);
+	int r = consul_parse_txn(a->body, a->body_len, a->token, ret_index, err);
 	if (r < 0)
 		err_wrap(err, "%s", a->where);
 	return r;

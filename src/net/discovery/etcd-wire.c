@@ -1,10 +1,13 @@
 /* See etcd-wire.h. */
 #include "net/discovery/etcd-wire.h"
 
+#include "net/discovery/secret.h"
+
 #include "base/alloc.h"
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -335,7 +338,7 @@ static enum etcd_error kind_of(const char *words, int64_t code) {
 	}
 }
 
-enum etcd_error etcd_error_parse(int status, const char *text, size_t n, struct err *err) {
+enum etcd_error etcd_error_parse(int status, const char *text, size_t n, const char *secret, struct err *err) {
 	CLEANUP_JSON json_t *j = NULL;
 	const char *words = NULL;
 	int64_t code = 0;
@@ -345,6 +348,7 @@ enum etcd_error etcd_error_parse(int status, const char *text, size_t n, struct 
 		(void)err_set(err, -EPROTO, "answered %d: and not as etcd does", status); /* the kind is what is returned */
 		return ETCD_ERROR_GARBAGE;
 	}
-	(void)err_set(err, -EREMOTEIO, "%d: %.*s", status, ETCD_SAID_MAX, words);
+	const char *quoted = secret_is_told(secret, words, strlen(words)) ? SECRET_NOT_SHOWN : words;
+	(void)err_set(err, -EREMOTEIO, "%d: %.*s", status, utf8_shown(quoted, ETCD_SAID_MAX), quoted);
 	return kind_of(words, code);
 }

@@ -86,7 +86,7 @@ enum etcd_error {
 	ETCD_ERROR_MAX,
 };
 
-/* err: "503: etcdserver: no leader". */
-enum etcd_error etcd_error_parse(int status, const char *text, size_t n, struct err *err);
+/* err: "503: etcdserver: no leader". secret: what it was asked with, which is not quoted; NULL: nothing. */
+enum etcd_error etcd_error_parse(int status, const char *text, size_t n, const char *secret, struct err *err);
 
 #endif

@@ -47,6 +47,7 @@ struct etcd_call {
 	const struct op *op;
 	struct etcd_cb cb;
 	char *body;
+	char *secret; /* that it was asked with: a token, or a login's password; NULL */
 	struct http_request *http;
 	struct etcd_answer answer;
 	size_t member, tried; /* of this question */
@@ -77,6 +78,7 @@ static void free_secret(char *text) {
 static void call_destroy(struct etcd_call *c) {
 	http_request_free(c->http);
 	free_secret(c->body); /* a login's has the password */
+	free_secret(c->secret);
 	etcd_kvs_clear(&c->answer.kvs);
 	strs_clear(&c->keys);
 	free(c->from.key);
@@ -166,7 +168,7 @@ static void begin_range(struct etcd_call *c) {
 
 static enum next judge_error(struct etcd_call *c, const struct http_result *http) {
 	struct etcd_answer *a = &c->answer;
-	enum etcd_error kind = etcd_error_parse(http->status, http->body, http->body_len, &a->err);
+	enum etcd_error kind = etcd_error_parse(http->status, http->body, http->body_len, c->secret, &a->err);
 
 	if (kind == ETCD_ERROR_NO_AUTH && c->op->anonymous) {
 		c->e->no_auth = true;
@@ -258,7 +260,7 @@ static struct etcd_call *call_new(struct etcd *e, const struct op *op, struct et
 	return c;
 }
 
-static int login_body(struct etcd *e, char **ret, struct err *err) {
+static int login_body(struct etcd *e, char **ret, char **ret_secret, struct err *err) {
 	const char *password = NULL;
 
 	int r = secret_get(e->password, &password, err);
@@ -268,22 +270,26 @@ static int login_body(struct etcd *e, char **ret, struct err *err) {
 		return err_wrap(err, "user %.64s", e->user);
 	}
 	*ret = etcd_authenticate_body(e->user, password);
-	return *ret ? 0 : err_set(err, -EACCES, "user %.64s: the name or the password is no UTF-8", e->user);
+	if (!*ret)
+		return err_set(err, -EACCES, "user %.64s: the name or the password is no UTF-8", e->user);
+	*ret_secret = xstrdup(password);
+	return 0;
 }
 
 /* It ends within the time of the call that needs it first. */
 static void login(struct etcd *e, struct mono deadline) {
-	char *body = NULL;
+	char *body = NULL, *secret = NULL;
 	struct err err;
 
 	if (e->login)
 		return;
-	if (login_body(e, &body, &err) < 0) {
+	if (login_body(e, &body, &secret, &err) < 0) {
 		let_go(e, &err);
 		return;
 	}
 	e->login = call_new(e, &op_login, (struct etcd_cb){.fn = on_login, .ctx = e, .deadline = deadline});
 	e->login->body = body;
+	e->login->secret = secret;
 	ask(e->login);
 }
 
@@ -355,6 +361,10 @@ static void send_question(struct etcd_call *c, struct span left) {
 	};
 
 	c->tokens = e->tokens;
+	if (!c->op->anonymous) {
+		free_secret(c->secret);
+		c->secret = xstrdup_null(e->token);
+	}
 	http_request_free(c->http);
 	c->http = http_request_new(e->http, &o);
 	http_request_start(c->http);

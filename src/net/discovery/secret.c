@@ -2,7 +2,9 @@
 #include "net/discovery/secret.h"
 
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define BASE64_TELLING 4 /* digits; fewer may be anything */
 
 struct secret {
 	char *path, *text; /* NULL: not read */
@@ -94,4 +98,45 @@ int secret_get(struct secret *s, const char **ret, struct err *err) {
 	}
 	*ret = s->text;
 	return 0;
+}
+
+/* ---- is it told? ---- */
+
+static void wipe(struct buf *b) {
+	if (b->data)
+		explicit_bzero(b->data, b->len);
+	buf_clear(b);
+}
+
+static bool is_told_in_json(const char *secret, const char *words, size_t n) {
+	json_t *j CLEANUP_JSON = json_string(secret);
+	struct buf b CLEANUP(wipe) = {0};
+
+	if (!j)
+		return false;
+	b.data = json_dumps(j, JSON_ENCODE_ANY);
+	b.len = strlen(b.data);
+	return memmem(words, n, b.data + 1, b.len - 2) != NULL; /* without its quotes */
+}
+
+/* before: bytes in the same group of three. Digits that hold bits of its neighbours too are left out. */
+static bool is_told_in_base64(const char *secret, size_t before, const char *words, size_t n) {
+	struct buf bytes CLEANUP(wipe) = {0}, b CLEANUP(wipe) = {0};
+
+	buf_append(&bytes, (const char[2]){0}, before);
+	buf_puts(&bytes, secret);
+	base64_append(&b, bytes.data, bytes.len);
+	size_t from = (before * 8 + 5) / 6, to = bytes.len * 8 / 6;
+	return to >= from + BASE64_TELLING && memmem(words, n, b.data + from, to - from);
+}
+
+bool secret_is_told(const char *secret, const char *words, size_t n) {
+	if (!secret)
+		return false;
+	if (memmem(words, n, secret, strlen(secret)) || is_told_in_json(secret, words, n))
+		return true;
+	for (size_t before = 0; before < 3; before++)
+		if (is_told_in_base64(secret, before, words, n))
+			return true;
+	return false;
 }

@@ -1,6 +1,8 @@
 /* See skydns-keys.h. */
 #include "net/discovery/skydns-keys.h"
 
+#include "net/discovery/skydns.h"
+
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -11,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PREFIX_MAX 128
 #define DOMAIN_MAX 253
 #define SECOND "-6" /* of an entry with two addresses */
 #define LABEL_MAX 63
@@ -23,7 +24,7 @@
 static bool is_prefix(const char *text) {
 	size_t n = strlen(text);
 
-	if (n < 2 || n > PREFIX_MAX || text[0] != '/' || text[n - 1] == '/' || strstr(text, "//"))
+	if (n < 2 || n > SKYDNS_PREFIX_MAX || text[0] != '/' || text[n - 1] == '/' || strstr(text, "//"))
 		return false;
 	for (const char *p = text; *p; p++)
 		if (!isalnum((unsigned char)*p) && !strchr("/-_.", *p))

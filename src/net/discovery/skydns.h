@@ -15,6 +15,8 @@
 
 #include "net/discovery/discovery.h"
 
+#define SKYDNS_PREFIX_MAX 128 /* bytes */
+
 struct skydns_options {
 	struct strs urls;                 /* of etcd members, in the order to try */
 	const char *prefix;               /* NULL: "/skydns" */
