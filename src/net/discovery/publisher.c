@@ -600,7 +600,7 @@ void publisher_due(struct publisher *p) {
 static struct mono next_deadline(const struct publisher *p) {
 	struct mono t = mono_min(p->wake, p->on_time ? p->on_time->deadline : MONO_NEVER);
 
-	if (p->started && !p->comparing)
+	if (p->started && !p->comparing && !p->compare_again)
 		t = mono_min(t, p->next_comparison);
 	if (p->started && (p->queue || p->compare_again) && !mono_reached(p->not_before, now_of(p)))
 		t = mono_min(t, p->not_before);
