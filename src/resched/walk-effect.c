@@ -109,7 +109,8 @@ static void fill(struct resched *r, struct takeover *t, struct effect *e) {
 		add_nets(t, e, true);
 		break;
 	case EFFECT_RELEASE:
-		e->by_node_removal = t->by_node_removal;
+		/* It may be back: what had to be withdrawn first takes its time. */
+		e->by_node_removal = t->by_node_removal && (walk_node_is_lost(r, t->from) || MUTANT(LIVE_NODE_REMOVED));
 		add_address(r, w, t, e);
 		break;
 	case EFFECT_READY:

@@ -216,6 +216,8 @@ static void set_row(struct sim *s, const struct flight *f, int node, int net, in
 		sim_at(s, sim_ms(s, 500, 4000), 0, kept_late, node, net * KERNEL_ROWS + row, NULL);
 	else if (kernel_joined(s, node, net))
 		kernel_set_row(s, node, net, row, host + 1);
+	if (!f->effect->watch && k->watched && k->host != host) /* its keeper sees that somebody changed what it keeps */
+		sim_at(s, span_ms(500), 0, kept_late, node, net * KERNEL_ROWS + row, NULL);
 }
 
 static void forget_row(struct sim *s, int node, int net, int row) {
@@ -246,7 +248,8 @@ static void do_rows(struct sim *s, struct flight *f, struct sim_agent *a, int no
 			forget_row(s, node, net, row);
 			continue;
 		}
-		snprintf(a->kept[net][row].mac, sizeof(a->kept[net][row].mac), "%s", e->nets[i].mac ? e->nets[i].mac : "");
+		if (e->watch)
+			snprintf(a->kept[net][row].mac, sizeof(a->kept[net][row].mac), "%s", e->nets[i].mac ? e->nets[i].mac : "");
 		set_row(s, f, node, net, row);
 	}
 	if (a->lies > 0)

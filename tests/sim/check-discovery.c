@@ -226,8 +226,8 @@ static bool is_said(const struct takeover *t, const char *warning) {
 void check_withdrawn(struct sim *s, const struct flight *f) {
 	const struct takeover *t = s->machine ? check_takeover(s, f->effect->takeover) : NULL;
 
-	/* One that an earlier manager sent may come when it is long over. */
-	if (!t || takeover_is_over(t->state) || t->row != ROW_RELEASE || is_said(t, "not withdrawn: "))
+	/* One that an earlier manager sent may come when it is long over; one that goes on where another stopped had released. */
+	if (!t || takeover_is_resumed(t) || takeover_is_over(t->state) || t->row != ROW_RELEASE || is_said(t, "not withdrawn: "))
 		return;
 	for (int i = 0; i < REGISTRIES; i++)
 		for (int k = 0; k < s->registries[i].n_slots && registry_counts(s, i); k++) {

@@ -335,6 +335,26 @@ static void withdrawal_that_does_not_come_is_waited_for_to_the_deadline_and_said
 	assert_true(strs_has(&last(rig)->warnings, "not withdrawn: no answer yet"));
 }
 
+static void node_that_returns_while_its_entry_is_withdrawn_is_not_removed_from_its_swarm(void **state) {
+	for (int back = 0; back < 2; back++) {
+		struct rig *rig = begin_with(state, "host", "8080");
+		expect_published(rig, "web@10.99.0.11:8080 g1 h1");
+		die(rig, "h1");
+		const struct said s = expect_ordered(rig, "");
+		ok(rig, EFFECT_CREATE, "h2");
+		answer(rig, EFFECT_READY, NULL, &(struct effect_result){.outcome = EFFECT_OK, .by_node_removal = true});
+		assert_int_equal(last(rig)->row, ROW_WITHDRAW);
+		if (back)
+			comes_up(rig, "h1");
+		report(rig, &s, true, false, NULL);
+		struct effect *e = take(rig, EFFECT_RELEASE, NULL, NULL);
+		assert_non_null(e);
+		assert_int_equal(e->by_node_removal, !back);
+		effect_free(e);
+		clear_asked(rig);
+	}
+}
+
 static void node_that_returns_before_the_release_has_its_host_entry_again(void **state) {
 	struct rig *rig = begin_with(state, "host", "8080");
 
@@ -591,6 +611,7 @@ int main(void) {
 		T(nobody_who_reports_nothing_holds_a_takeover_up),
 		T(host_entry_is_withdrawn_before_the_release_and_comes_back_with_the_new_host),
 		T(withdrawal_that_does_not_come_is_waited_for_to_the_deadline_and_said),
+		T(node_that_returns_while_its_entry_is_withdrawn_is_not_removed_from_its_swarm),
 		T(node_that_returns_before_the_release_has_its_host_entry_again),
 		T(takeover_that_stops_for_an_operator_withdraws),
 		T(names_are_asked_for_when_the_new_owner_is_verified),

@@ -578,6 +578,50 @@ static void that_there_is_nothing_is_told_when_it_is_known(void **state) {
 	assert_true(progress(b).published);
 }
 
+/* A clock that stands, and when it was asked to wake. */
+struct stopped {
+	struct mono now, wake;
+};
+
+static struct mono stopped_now(void *ctx) { return ((struct stopped *)ctx)->now; }
+
+static struct wall stopped_wall(void *ctx) {
+	(void)ctx;
+	return (struct wall){1};
+}
+
+static void stopped_wake(void *ctx, struct mono at) { ((struct stopped *)ctx)->wake = at; }
+static void stopped_close(void *ctx) { (void)ctx; }
+
+static void comparison_that_has_to_wait_for_a_call_does_not_keep_the_loop_busy(void **state) {
+	struct bed *b = *state;
+	struct stopped time = {{span_sec(1).ns}, MONO_NEVER};
+	const struct publisher_clock clock = {
+		.now = stopped_now, .wall = stopped_wall, .wake = stopped_wake, .close = stopped_close, .ctx = &time};
+	const struct publisher_handler handler = {.progress = on_progress,
+						  .may_withdraw = on_may_withdraw,
+						  .trouble = on_trouble,
+						  .notice = on_notice,
+						  .compared = on_compared,
+						  .ctx = b};
+
+	b->publisher = publisher_new_on(&clock, &b->fake->head, &b->settings, &handler);
+	publisher_start(b->publisher);
+	RUN_UNTIL(&b->loop, b->comparisons > 0);
+	b->fake->fail = -ENOTCONN;
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, b->troubles > 0);
+	time.now = time.wake;
+	b->fake->silent = true;
+	publisher_due(b->publisher);
+	assert_int_equal(b->fake->open, 1);
+	time.now = mono_add(time.now,
+			    span_sec(3600)); /* the next comparison is due, and one call is under way to a system in trouble */
+	publisher_due(b->publisher);
+	assert_int_equal(b->fake->open, 1);
+	assert_false(mono_reached(time.wake, time.now));
+}
+
 static void system_that_is_down_is_tried_until_it_works(void **state) {
 	struct bed *b = begin(state);
 
@@ -828,6 +872,7 @@ int main(void) {
 		T(orphan_is_taken_away_only_when_that_is_allowed),
 		T(nothing_is_withdrawn_before_it_is_known_what_is_there),
 		T(that_there_is_nothing_is_told_when_it_is_known),
+		T(comparison_that_has_to_wait_for_a_call_does_not_keep_the_loop_busy),
 		T(system_that_is_down_is_tried_until_it_works),
 		T(credentials_that_never_did_are_trouble_of_the_system),
 		T(entry_that_may_not_be_written_holds_no_other_up),
