@@ -19,7 +19,10 @@ static void append(char *msg, size_t size, const char *text) {
 
 	if (n + 3 >= size)
 		return;
-	snprintf(msg + n, size - n, ": %s", text);
+	size_t room = size - n - 3, length = strnlen(text, room);
+	memcpy(msg + n, ": ", 2);
+	memcpy(msg + n + 2, text, length);
+	msg[n + 2 + length] = '\0';
 	utf8_trim(msg);
 }
 
