@@ -552,7 +552,7 @@ static const struct {
 	{"failed", SPOIL_RCODE, LDNS_RCODE_SERVFAIL, -EIO, "svc.example.: it failed (SERVFAIL)"},
 	{"not the primary", SPOIL_RCODE, LDNS_RCODE_NOTAUTH, -EPROTO, "svc.example.: it is not the zone's server (NOTAUTH)"},
 	{"no updates", SPOIL_RCODE, LDNS_RCODE_NOTIMPL, -EPROTO, "svc.example.: it cannot do that (NOTIMP)"},
-	{"another zone", SPOIL_RCODE, LDNS_RCODE_NOTZONE, -EINVAL, "svc.example.: that is not in this zone (NOTZONE)"},
+	{"another zone", SPOIL_RCODE, LDNS_RCODE_NOTZONE, -EPROTO, "svc.example.: that is not in this zone (NOTZONE)"},
 	{"another secret", SPOIL_TSIG, 16, -EACCES, "it has another secret for key heir. (BADSIG)"},
 	{"an unknown key", SPOIL_TSIG, 17, -EACCES, "it does not know key heir. with this algorithm (BADKEY)"},
 	{"garbage", SPOIL_GARBAGE, 0, -ETIMEDOUT, "no answer in time (an answer that is no DNS message)"},
