@@ -33,6 +33,7 @@ int dns_ask(const struct dns_client *client, const struct dns_records *questions
 	    struct dns_job **ret, struct err *err);
 int dns_ask_update(const struct dns_client *client, const char *zone, const struct dns_update *u, struct dns_job_cb cb,
 		   struct dns_job **ret, struct err *err);
+/* Takes no more than half of the time that is left: what it did not tell may be asked for in the other half. */
 int dns_ask_transfer(const struct dns_client *client, const char *zone, struct dns_table *to, struct dns_job_cb cb,
 		     struct dns_job **ret, struct err *err);
 

@@ -22,7 +22,7 @@ struct dns {
 	unsigned ttl;
 	struct dns_book book;
 	struct dns_call *calls; /* in the order in which they came */
-	bool warned;            /* that orphans cannot be found */
+	bool warned;            /* that orphans cannot be found; until a transfer is whole */
 };
 
 struct dns_resolving;

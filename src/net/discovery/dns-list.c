@@ -1,8 +1,9 @@
 /* What stands in the zones. See dns-internal.h.
  *
- * A list transfers the zone and the reverse zones. Where the server does not allow that for the zone, what is wanted is asked for
- * key by key; entries of ours that nobody wants any more cannot be found then. A look asks for one entry's names, in two rounds,
- * since only its TXT says which service's names those are. */
+ * A list transfers the zone and the reverse zones. Where that fails for the zone, for whatever reason (the server does not allow
+ * it, or a firewall lets no TCP through), what is wanted is asked for key by key; entries of ours that nobody wants any more cannot
+ * be found then. The list fails only when these questions do. A look asks for one entry's names, in two rounds, since only its TXT
+ * says which service's names those are. */
 #include "net/discovery/dns-internal.h"
 
 #include "base/alloc.h"
@@ -304,35 +305,41 @@ static void on_keys_seen(void *ctx, int result, const struct err *err) {
 		dns_call_end(call, result, NULL, err);
 		return;
 	}
+	call->dns->warned = true;
 	find_all_ours(call);
 	compile(call);
 }
 
-/* Each key's TXT, and the names that are the service's. */
+/* Its TXT, and the names that are the service's. One that DNS can never hold has none. */
+static void ask_for(struct dns_call *call, struct dns_records *questions, const struct discovery_entry *wanted) {
+	struct dns_records places CLEANUP_DNS_RECORDS = {0};
+	char *instance CLEANUP_FREE = xasprintf("%s.%s.", wanted->key, wanted->service);
+
+	dns_places_of(&call->dns->zones, wanted, &places);
+	if (dns_records_check(&places, NULL) < 0)
+		return;
+	for (size_t i = 0; i < places.n; i++)
+		if (strncmp(places.v[i].name, instance, strlen(instance)) != 0)
+			ask_once(call, questions, places.v[i].name, places.v[i].type);
+}
+
+/* The zone's SOA too: that nothing is wanted does not say that the server is there. */
 static void ask_for_wanted(struct dns_call *call) {
 	struct dns_records questions CLEANUP_DNS_RECORDS = {0};
 
-	for (size_t i = 0; i < call->n_wanted; i++) {
-		struct dns_records places CLEANUP_DNS_RECORDS = {0};
-		char *instance CLEANUP_FREE = xasprintf("%s.%s.", call->wanted[i].key, call->wanted[i].service);
-		dns_places_of(&call->dns->zones, &call->wanted[i], &places);
-		for (size_t p = 0; p < places.n; p++)
-			if (strncmp(places.v[p].name, instance, strlen(instance)) != 0)
-				ask_once(call, &questions, places.v[p].name, places.v[p].type);
-	}
-	if (questions.n > 0)
-		ask(call, &questions, on_keys_seen);
-	else
-		compile(call);
+	ask_once(call, &questions, call->dns->zones.zone, DNS_SOA);
+	for (size_t i = 0; i < call->n_wanted; i++)
+		ask_for(call, &questions, &call->wanted[i]);
+	ask(call, &questions, on_keys_seen);
 }
 
-static void not_allowed(struct dns_call *call, const struct err *err) {
+static void not_transferred(struct dns_call *call, const struct err *err) {
 	struct err warning = *err;
 
+	dns_table_clear(&call->seen); /* of a transfer that ended in the middle */
 	err_wrap(&warning, "the zone cannot be transferred, so that entries of heir's that nobody wants are not found");
 	if (!call->dns->warned)
 		dns_call_warn(call, &warning);
-	call->dns->warned = true;
 	ask_for_wanted(call);
 }
 
@@ -381,13 +388,11 @@ static void on_transferred(void *ctx, int result, const struct err *err) {
 	dns_call_next_job(call);
 	if (call->at > 0)
 		reverse_transferred(call, result, err);
-	else if (result == -EACCES) {
-		dns_table_clear(&call->seen); /* of a transfer that was refused in the middle */
-		not_allowed(call, err);
-	} else if (result < 0)
-		dns_call_end(call, result, NULL, err);
+	else if (result < 0)
+		not_transferred(call, err);
 	else {
 		call->whole = true;
+		call->dns->warned = false;
 		transfer_next(call);
 	}
 }
