@@ -2,6 +2,7 @@
 #include "net/discovery/dns.h"
 
 #include "dns-standin.h"
+#include "net/discovery/dns-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -345,6 +346,30 @@ static void many_at_once_of_one_service_wait_for_each_other(void **state) {
 		discovery_entry_clear(&e[i]);
 }
 
+static void one_that_got_no_turn_changed_nothing_and_is_no_trouble_of_the_server(void **state) {
+	struct bed *t = *state, second = {0};
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k2", "10.20.0.51", 1);
+
+	t->timeout = span_ms(60);
+	make_again(t);
+	t->server.spoil = SPOIL_SILENCE;
+	t->server.spoilt = SPOILT_ALL;
+	t->server.times = 1;
+	t->dns->ops->set(t->dns, &one, NULL, on_done, t);
+	RUN_UNTIL(&t->loop, t->server.times == 0);
+	t->dns->ops->set(t->dns, &two, NULL, on_done, &second);
+	struct mono deadline = mono_add(mono_now(), t->timeout);
+	while (!mono_reached(deadline, mono_now()))
+		;
+	RUN_UNTIL(&t->loop, t->done == 1 && second.done == 1);
+	assert_int_equal(t->result, -ETIMEDOUT);
+	assert_int_equal(second.result, -ESTALE);
+	second.server.port = t->server.port;
+	expect_error(&second, "other changes of the service took all the time");
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+}
+
 static void another_managers_entry_beside_ours_is_not_foreign(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k2", "10.20.0.51", 1);
@@ -513,6 +538,24 @@ static void where_transfers_are_refused_the_wanted_ones_are_asked_for(void **sta
 	assert_int_equal(t->n_found, 0);
 	discovery_entry_clear(&one);
 	discovery_entry_clear(&two);
+}
+
+static void entries_that_are_gone_are_forgotten_though_the_zone_cannot_be_transferred(void **state) {
+	struct bed *t = *state;
+
+	t->server.refused_zone = ZONE;
+	for (unsigned i = 0; i < 5; i++) {
+		char key[8];
+		snprintf(key, sizeof(key), "k%u", i);
+		struct discovery_entry e = entry(key, "10.20.0.50", 1);
+		assert_int_equal(set(t, &e, NULL), 0);
+		struct discovery_found was = as_set(t, &e);
+		assert_int_equal(unset(t, &was), 0);
+		discovery_found_clear(&was);
+		discovery_entry_clear(&e);
+	}
+	assert_int_equal(list(t, NULL), 0);
+	assert_null(((struct dns *)t->dns)->book.known);
 }
 
 static void a_reverse_zone_that_cannot_be_transferred_is_a_warning(void **state) {
@@ -918,6 +961,7 @@ int main(void) {
 		TEST(an_entry_that_dns_cannot_hold_is_refused),
 		TEST(entries_of_one_service_share_its_name),
 		TEST(many_at_once_of_one_service_wait_for_each_other),
+		TEST(one_that_got_no_turn_changed_nothing_and_is_no_trouble_of_the_server),
 		TEST(another_managers_entry_beside_ours_is_not_foreign),
 		TEST(somebody_quicker_is_not_overwritten),
 		TEST(what_is_foreign_is_told_and_left_and_overwritten_when_it_is_adopted),
@@ -926,6 +970,7 @@ int main(void) {
 		TEST(a_foreign_reverse_record_is_left_and_warned_about),
 		TEST(entries_that_nobody_wants_are_found_in_the_transfer),
 		TEST(where_transfers_are_refused_the_wanted_ones_are_asked_for),
+		TEST(entries_that_are_gone_are_forgotten_though_the_zone_cannot_be_transferred),
 		TEST(a_reverse_zone_that_cannot_be_transferred_is_a_warning),
 		TEST(nothing_is_found_in_an_empty_zone),
 		TEST(every_answer_to_an_update_has_its_result),
