@@ -454,6 +454,72 @@ static void what_is_foreign_is_told_and_left_and_overwritten_when_it_is_adopted(
 	}
 }
 
+static void what_is_foreign_costs_one_transfer_and_not_one_for_each_look(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	put(t, "web.svc.example.", DNS_A, "10.9.9.9");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(look(t, &e), 0);
+		assert_int_equal(t->n_found, 1);
+		assert_true(t->found[0].foreign);
+		assert_int_equal(set(t, &e, NULL), -EEXIST);
+	}
+	assert_int_equal(t->server.transfers, 1);
+	put(t, "web.svc.example.", DNS_A, "10.9.9.8");
+	assert_int_equal(look(t, &e), 0);
+	assert_string_equal(t->found[0].content, "web.svc.example. A 10.9.9.8; web.svc.example. A 10.9.9.9");
+	assert_int_equal(t->server.transfers, 2); /* that one may have been ours */
+	discovery_entry_clear(&e);
+}
+
+static void a_transfer_that_was_not_answered_is_made_again_for_what_is_foreign(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	put(t, "web.svc.example.", DNS_A, "10.9.9.9");
+	t->server.spoil = SPOIL_END;
+	t->server.spoilt = SPOILT_TRANSFER;
+	t->server.times = 1;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(look(t, &e), 0);
+		assert_true(t->found[0].foreign);
+	}
+	assert_int_equal(t->server.transfers, 2);
+	discovery_entry_clear(&e);
+}
+
+static void calls_that_wonder_at_the_same_time_share_a_transfer(void **state) {
+	struct bed *t = *state, setting = {0};
+	struct discovery_entry e[4];
+
+	for (size_t i = 0; i < 4; i++) {
+		char key[8], address[16];
+		snprintf(key, sizeof(key), "k%zu", i);
+		snprintf(address, sizeof(address), "10.20.0.%zu", 10 + i);
+		e[i] = entry(key, address, 1);
+		if (i > 0)
+			assert_int_equal(set(t, &e[i], NULL), 0);
+	}
+	make_again(t); /* as another manager, that is asked about all but k3 */
+	t->done = 0;
+	t->server.transfers = 0;
+	t->dns->ops->look(t->dns, &e[1], on_list, t);
+	t->dns->ops->look(t->dns, &e[2], on_list, t);
+	t->dns->ops->set(t->dns, &e[0], NULL, on_done, &setting);
+	RUN_UNTIL(&t->loop, t->done == 2 && setting.done == 1);
+	if (setting.result != 0)
+		fail_msg("%s", setting.err.msg);
+	assert_int_equal(t->result, 0);
+	assert_int_equal(t->n_found, 1);
+	assert_false(t->found[0].incomplete);
+	assert_int_equal(t->server.transfers, 1);
+	assert_int_equal(HASH_COUNT(dns_table_find(&t->server.zone, "web.svc.example.", DNS_A)->data), 4);
+	free(setting.version);
+	for (size_t i = 0; i < 4; i++)
+		discovery_entry_clear(&e[i]);
+}
+
 static void what_became_of_something_foreign_is_not_overwritten(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
@@ -923,6 +989,23 @@ static void freeing_it_cancels_everything(void **state) {
 	discovery_entry_clear(&e);
 }
 
+static void freeing_it_while_it_learns_cancels_that(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	put(t, "web.svc.example.", DNS_A, "10.9.9.9");
+	t->server.spoil = SPOIL_SILENCE;
+	t->server.spoilt = SPOILT_TRANSFER;
+	t->server.times = 1;
+	t->dns->ops->look(t->dns, &e, on_list, t);
+	RUN_UNTIL(&t->loop, t->server.times == 0);
+	discovery_free(TAKE_PTR(t->dns));
+	for (int i = 0; i < 20; i++)
+		standin_turn(&t->loop);
+	assert_int_equal(t->done, 0);
+	discovery_entry_clear(&e);
+}
+
 static void freeing_it_while_its_name_is_looked_up_cancels_that(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
@@ -965,6 +1048,9 @@ int main(void) {
 		TEST(another_managers_entry_beside_ours_is_not_foreign),
 		TEST(somebody_quicker_is_not_overwritten),
 		TEST(what_is_foreign_is_told_and_left_and_overwritten_when_it_is_adopted),
+		TEST(what_is_foreign_costs_one_transfer_and_not_one_for_each_look),
+		TEST(a_transfer_that_was_not_answered_is_made_again_for_what_is_foreign),
+		TEST(calls_that_wonder_at_the_same_time_share_a_transfer),
 		TEST(what_became_of_something_foreign_is_not_overwritten),
 		TEST(a_foreign_record_beside_ours_is_told),
 		TEST(a_foreign_reverse_record_is_left_and_warned_about),
@@ -989,6 +1075,7 @@ int main(void) {
 		TEST(a_key_file_is_read_when_it_is_needed),
 		TEST(options_that_are_none_are_refused),
 		TEST(freeing_it_cancels_everything),
+		TEST(freeing_it_while_it_learns_cancels_that),
 		TEST(freeing_it_while_its_name_is_looked_up_cancels_that),
 		TEST(it_may_be_freed_in_a_callback),
 	};

@@ -124,17 +124,6 @@ static void find_all_ours(struct dns_call *call) {
 	}
 }
 
-/* What was changed since this was asked is known better than it was seen. */
-static void note(struct dns_call *call, const struct discovery_found *f) {
-	struct dns_book *book = &call->dns->book;
-	struct dns_records records CLEANUP_DNS_RECORDS = {0};
-
-	if (dns_book_has_since(book, f->entry.key, call->turn))
-		return;
-	dns_records_of(&call->dns->zones, &f->entry, f->version, &records);
-	dns_book_put(book, f->entry.key, &records);
-}
-
 static void note_gone(struct dns_call *call, const char *key) {
 	if (!dns_book_has_since(&call->dns->book, key, call->turn))
 		dns_book_put(&call->dns->book, key, &no_records);
@@ -143,7 +132,7 @@ static void note_gone(struct dns_call *call, const char *key) {
 /* ours: the keys that were found. Without a transfer nothing is said of those that nobody asked about. */
 static void note_all(struct dns_call *call, const struct dns_table *ours) {
 	for (size_t i = 0; i < call->n_found; i++)
-		note(call, &call->found[i]);
+		dns_note(call->dns, &call->found[i], call->turn);
 	for (size_t i = 0; i < call->n_wanted; i++)
 		if (!dns_table_find(ours, call->wanted[i].key, DNS_TXT))
 			note_gone(call, call->wanted[i].key);
@@ -151,50 +140,7 @@ static void note_all(struct dns_call *call, const struct dns_table *ours) {
 		dns_book_retain(&call->dns->book, ours, call->turn);
 }
 
-/* ---- what other managers made ---- */
-
-/* What seemed foreign may be an entry that another manager made since the last list. */
-static void on_learned(void *ctx, int result, const struct err *err) {
-	struct dns_call *call = ctx;
-	struct dns *d = call->dns;
-
-	(void)err; /* where nothing is to be learned, it stays foreign */
-	dns_call_next_job(call);
-	for (const struct dns_rrset *set = result == 0 ? call->learned.sets : NULL; set; set = set->hh.next) {
-		char *key CLEANUP_FREE = set->type == DNS_TXT ? dns_key_of(&d->zones, set->name) : NULL;
-		struct discovery_found f = {0};
-		if (key && dns_entry_seen(d, &call->learned, key, &f.entry, &f.version) == 0)
-			note(call, &f);
-		discovery_found_clear(&f);
-	}
-	dns_table_clear(&call->learned);
-	call->after_learning(call);
-}
-
-bool dns_learn(struct dns_call *call, void (*next)(struct dns_call *call)) {
-	if (call->after_learning)
-		return false;
-	call->after_learning = next;
-	return dns_ask_transfer(&call->client, call->dns->zones.zone, &call->learned, dns_call_cb(call, on_learned), &call->job,
-				NULL) == 0;
-}
-
 /* ---- all of it ---- */
-
-static void find_strange(const struct dns_call *call, struct dns_table *ret) {
-	const struct dns_table *claims = &call->dns->book.claims;
-
-	for (const struct dns_rrset *set = call->seen.sets; set; set = set->hh.next) {
-		const struct dns_rrset *claimed = dns_table_find(claims, set->name, set->type);
-		for (const struct dns_datum *d = set->data; d; d = d->hh.next) {
-			const struct dns_datum *ours = NULL;
-			if (claimed)
-				HASH_FIND_STR(claimed->data, d->text, ours);
-			if (!ours)
-				dns_table_add(ret, set->name, set->type, d->text);
-		}
-	}
-}
 
 static void compile(struct dns_call *call) {
 	struct dns_table strange CLEANUP_DNS_TABLE = {0}, ours CLEANUP_DNS_TABLE = {0};
@@ -202,7 +148,7 @@ static void compile(struct dns_call *call) {
 	for (size_t i = 0; i < call->n_found; i++)
 		dns_table_add(&ours, call->found[i].entry.key, DNS_TXT, "");
 	note_all(call, &ours);
-	find_strange(call, &strange);
+	dns_find_strange(call, &strange);
 	for (size_t i = 0, n = call->n_found; i < n; i++)
 		judge_ours(call, &call->found[i], &strange);
 	for (size_t i = 0; i < call->n_wanted; i++)
@@ -245,23 +191,13 @@ static void ask(struct dns_call *call, const struct dns_records *questions, dns_
 		dns_call_end(call, r, NULL, &err);
 }
 
-static bool is_any_strange(const struct dns_call *call) {
-	struct dns_table strange CLEANUP_DNS_TABLE = {0};
-
-	find_strange(call, &strange);
-	for (const struct dns_rrset *set = strange.sets; set; set = set->hh.next)
-		if (set->type != DNS_PTR) /* nothing is learned about those */
-			return true;
-	return false;
-}
-
 static void on_names_seen(void *ctx, int result, const struct err *err) {
 	struct dns_call *call = ctx;
 
 	dns_call_next_job(call);
 	if (result < 0)
 		dns_call_end(call, result, NULL, err);
-	else if (!is_any_strange(call) || !dns_learn(call, compile))
+	else if (!dns_learn(call, compile))
 		compile(call);
 }
 
@@ -278,7 +214,7 @@ static void on_txt_seen(void *ctx, int result, const struct err *err) {
 	}
 	find_ours(call, key);
 	for (size_t i = 0; i < call->n_found; i++)
-		note(call, &call->found[i]);
+		dns_note(call->dns, &call->found[i], call->turn);
 	ask_places(call, &questions, &call->wanted[0]);
 	for (size_t i = 0; i < call->n_found; i++) {
 		ask_places(call, &questions, &call->found[i].entry);

@@ -52,7 +52,6 @@ static void free_call(struct dns_call *call) {
 	free(call->text);
 	dns_table_clear(&call->seen);
 	dns_table_clear(&call->asked);
-	dns_table_clear(&call->learned);
 	dns_records_clear(&call->old);
 	dns_records_clear(&call->new);
 	dns_records_clear(&call->places);
@@ -295,6 +294,7 @@ static void dns_free(struct discovery *base) {
 
 	while (d->calls)
 		free_call(d->calls);
+	dns_learning_clear(&d->learning);
 	dns_book_clear(&d->book);
 	dns_zones_clear(&d->zones);
 	secret_free(d->secret);
