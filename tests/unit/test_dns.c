@@ -564,6 +564,146 @@ static void a_foreign_reverse_record_is_left_and_warned_about(void **state) {
 	discovery_entry_clear(&e);
 }
 
+/* ---- reverse records that an entry leaves ---- */
+
+static const char web_at_50[] = "50.0.20.10.in-addr.arpa.";
+
+static const struct {
+	const char *what;
+	enum spoil spoil;
+	unsigned rcode;
+	int result;
+	const char *error;
+} left[] = {
+	{"failed", SPOIL_RCODE, LDNS_RCODE_SERVFAIL, -EIO, "20.10.in-addr.arpa.: it failed (SERVFAIL)"},
+	{"silence", SPOIL_SILENCE, 0, -ETIMEDOUT, "no answer in time"},
+	{"done, and the answer lost", SPOIL_LOST, 0, -ETIMEDOUT, "no answer in time"},
+	{"refused", SPOIL_RCODE, LDNS_RCODE_REFUSED, 0, "20.10.in-addr.arpa.: it refuses (REFUSED)"},
+	{"another's zone", SPOIL_RCODE, LDNS_RCODE_NOTAUTH, 0, "20.10.in-addr.arpa.: it is not the zone's server (NOTAUTH)"},
+};
+
+/* The next update is that of the reverse zone. */
+static void spoil_update(struct bed *t, size_t i) {
+	t->server.spoil = left[i].spoil;
+	t->server.spoilt = SPOILT_UPDATE;
+	t->server.rcode = left[i].rcode;
+	t->server.times = 1;
+}
+
+static void expect_left(const struct bed *t, size_t i) {
+	char *error = xasprintf("its reverse record %s: %s", web_at_50, left[i].error);
+
+	if (t->result != left[i].result)
+		fail_msg("%s: expected %d, got %d: %s", left[i].what, left[i].result, t->result, t->err.msg);
+	expect_error(t, error);
+	free(error);
+}
+
+static void an_entry_goes_after_its_reverse_record_so_that_what_failed_is_found_and_repeated(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	t->timeout = span_ms(300);
+	make_again(t);
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		assert_int_equal(set(t, &e, NULL), 0);
+		struct discovery_found was = as_set(t, &e);
+		spoil_update(t, i);
+		unset(t, &was);
+		expect_left(t, i);
+		if (left[i].result == 0) {
+			is_alone(t, web_at_50, DNS_PTR, "web.svc.example.");
+			assert_null(dns_table_find(&t->server.zone, "k1._heir.svc.example.", DNS_TXT));
+			assert_null(dns_table_find(&t->server.zone, "web.svc.example.", DNS_A));
+		} else {
+			is_alone(t, "web.svc.example.", DNS_A, "10.20.0.50");
+			make_again(t); /* whoever lists next */
+			assert_int_equal(list(t, NULL), 0);
+			assert_int_equal(t->n_found, 1);
+			assert_int_equal(unset(t, &t->found[0]), 0);
+			assert_int_equal(t->err.code, 0);
+			is_empty(t);
+		}
+		dns_table_clear(&t->server.zone);
+		discovery_found_clear(&was);
+	}
+	discovery_entry_clear(&e);
+}
+
+static void an_entry_moves_after_its_reverse_record_has_gone(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k1", "10.20.0.60", 2);
+
+	t->timeout = span_ms(300);
+	make_again(t);
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		assert_int_equal(set(t, &one, NULL), 0);
+		struct discovery_found was = as_set(t, &one);
+		spoil_update(t, i);
+		set(t, &two, &was);
+		expect_left(t, i);
+		is_alone(t, "web.svc.example.", DNS_A, left[i].result == 0 ? "10.20.0.60" : "10.20.0.50");
+		if (left[i].result < 0) {
+			assert_int_equal(set(t, &two, &was), 0);
+			assert_int_equal(t->err.code, 0);
+			assert_null(dns_table_find(&t->server.zone, web_at_50, DNS_PTR));
+		}
+		is_alone(t, "web.svc.example.", DNS_A, "10.20.0.60");
+		is_alone(t, "60.0.20.10.in-addr.arpa.", DNS_PTR, "web.svc.example.");
+		discovery_found_clear(&was);
+		dns_table_clear(&t->server.zone);
+		make_again(t);
+	}
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+}
+
+static void a_killed_heird_leaves_nothing_that_the_next_cannot_take_away(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k1", "10.20.0.50", 2);
+
+	xstr_replace(&two.service, "www"); /* at the same address */
+	assert_int_equal(set(t, &one, NULL), 0);
+	t->server.spoil = SPOIL_SILENCE;
+	t->server.spoilt = SPOILT_UPDATE;
+	struct discovery_found was = as_set(t, &one);
+	for (unsigned before = 0; before < 3; before++) {
+		t->server.updates = 0;
+		t->dns->ops->set(t->dns, &two, &was, on_done, t);
+		t->server.times = before == 0 ? 1 : 0;
+		RUN_UNTIL(&t->loop, before == 0 ? t->server.times == 0 : t->server.updates == before);
+		make_again(t);
+		t->server.times = 0;
+		assert_int_equal(list(t, NULL), 0);
+		assert_int_equal(t->n_found, 1);
+		assert_int_equal(unset(t, &t->found[0]), 0);
+		assert_int_equal(t->err.code, 0);
+		is_empty(t);
+		assert_int_equal(set(t, &one, NULL), 0);
+		t->done = 0;
+	}
+	discovery_found_clear(&was);
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+}
+
+static void who_is_late_takes_no_reverse_record_of_what_is_there_now(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k1", "10.20.0.50", 2);
+	struct discovery_entry elsewhere = entry("k1", "10.20.0.60", 1);
+
+	assert_int_equal(set(t, &one, NULL), 0);
+	struct discovery_found was = as_set(t, &one);
+	assert_int_equal(set(t, &two, &was), 0);
+	assert_int_equal(unset(t, &was), -ESTALE);
+	assert_int_equal(set(t, &elsewhere, &was), -ESTALE);
+	is_alone(t, web_at_50, DNS_PTR, "web.svc.example.");
+	discovery_found_clear(&was);
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+	discovery_entry_clear(&elsewhere);
+}
+
 /* ---- lists ---- */
 
 static void entries_that_nobody_wants_are_found_in_the_transfer(void **state) {
@@ -1054,6 +1194,10 @@ int main(void) {
 		TEST(what_became_of_something_foreign_is_not_overwritten),
 		TEST(a_foreign_record_beside_ours_is_told),
 		TEST(a_foreign_reverse_record_is_left_and_warned_about),
+		TEST(an_entry_goes_after_its_reverse_record_so_that_what_failed_is_found_and_repeated),
+		TEST(an_entry_moves_after_its_reverse_record_has_gone),
+		TEST(a_killed_heird_leaves_nothing_that_the_next_cannot_take_away),
+		TEST(who_is_late_takes_no_reverse_record_of_what_is_there_now),
 		TEST(entries_that_nobody_wants_are_found_in_the_transfer),
 		TEST(where_transfers_are_refused_the_wanted_ones_are_asked_for),
 		TEST(entries_that_are_gone_are_forgotten_though_the_zone_cannot_be_transferred),

@@ -207,6 +207,7 @@ static void a_reverse_record_is_any_of_ours_and_never_somebody_elses(void **stat
 			dns_records_add(&wanted, name, DNS_PTR, reverses[i].wanted);
 		if (reverses[i].others)
 			dns_records_add(&others, name, DNS_PTR, reverses[i].others);
+		dns_book_put(&book, "k1", &old); /* it still stands */
 		dns_book_put(&book, "k2", &others);
 		enum dns_reverse is = dns_plan_reverse(&c, name, dns_table_find(&seen, name, DNS_PTR), NULL);
 		if (is != reverses[i].is)

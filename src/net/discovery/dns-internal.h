@@ -1,5 +1,5 @@
 /* What the parts of the vtable share: dns.c begins and ends calls, dns-set.c changes, dns-list.c looks, dns-learn.c finds
- * out what other managers made. */
+ * out what other managers made, dns-reverse.c changes reverse records. */
 #ifndef DISCOVERY_DNS_INTERNAL_H
 #define DISCOVERY_DNS_INTERNAL_H
 
@@ -68,6 +68,11 @@ struct dns_call {
 	unsigned attempts;
 	size_t at; /* in reverse, or of a list in the zones */
 
+	bool leaving; /* reverse records of `old`; false again for those of `new` */
+	unsigned reverse_attempts;
+	struct dns_table seen_reverse;
+	void (*after_reverse)(struct dns_call *call);
+
 	const struct dns_records *from; /* what is taken away: `old`, or `new` in a repeat */
 
 	void (*after_learning)(struct dns_call *call); /* NULL: nothing strange was seen yet */
@@ -110,7 +115,18 @@ void dns_find_strange(const struct dns_call *call, struct dns_table *ret); /* wh
 bool dns_learn(struct dns_call *call, void (*next)(struct dns_call *call));
 void dns_learning_clear(struct dns_learning *l);
 
+/* ---- dns-reverse.c ---- */
+
+bool dns_reverse_leaves_any(const struct dns_call *call); /* `old` has a reverse record that `new` has not */
+/* Takes those away, the first time in a call, and goes on with `after`, perhaps at once. What may be repeated ends the call: the
+ * entry still stands. What the server never allows, and what is foreign, is a warning. */
+void dns_reverse_leave(struct dns_call *call, void (*after)(struct dns_call *call));
+/* Makes those of `new`, which stands, and goes on with `after`, perhaps at once. What fails is a warning. */
+void dns_reverse_enter(struct dns_call *call, void (*after)(struct dns_call *call));
+
 /* ---- dns-set.c ---- */
+
+struct dns_change dns_change_of(const struct dns_call *call, const struct dns_records *old);
 
 void dns_set_first(struct dns_call *call);
 void dns_unset_first(struct dns_call *call);

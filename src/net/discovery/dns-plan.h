@@ -57,7 +57,8 @@ int dns_plan_update(const struct dns_change *c, const struct dns_table *seen, st
 /* Takes `old` away, where its TXT is what it was. */
 void dns_plan_removal(const struct dns_change *c, struct dns_update *ret);
 
-/* What is to be done about the reverse record `name`, which is seen (NULL: it is not there), once the book has the change. */
+/* What is to be done about the reverse record `name`, which is seen (NULL: it is not there). What the book has of the entry itself
+ * says nothing: `wanted` does. */
 enum dns_reverse { DNS_REVERSE_RIGHT, DNS_REVERSE_CHANGE, DNS_REVERSE_FOREIGN };
 enum dns_reverse dns_plan_reverse(const struct dns_change *c, const char *name, const struct dns_rrset *seen,
 				  struct dns_update *ret);

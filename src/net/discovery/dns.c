@@ -52,6 +52,7 @@ static void free_call(struct dns_call *call) {
 	free(call->text);
 	dns_table_clear(&call->seen);
 	dns_table_clear(&call->asked);
+	dns_table_clear(&call->seen_reverse);
 	dns_records_clear(&call->old);
 	dns_records_clear(&call->new);
 	dns_records_clear(&call->places);
