@@ -180,13 +180,12 @@ static const struct {
 	enum config_discovery_kind kind;
 	const char *key;
 } needed[] = {
-	{CONFIG_DISCOVERY_CONSUL, "url"}, {CONFIG_DISCOVERY_SKYDNS, "url"}, {CONFIG_DISCOVERY_SKYDNS, "domain"},
-	{CONFIG_DISCOVERY_DNS, "server"}, {CONFIG_DISCOVERY_DNS, "zone"},
+	{CONFIG_DISCOVERY_CONSUL, "url"},   {CONFIG_DISCOVERY_SKYDNS, "url"}, {CONFIG_DISCOVERY_SKYDNS, "domain"},
+	{CONFIG_DISCOVERY_DNS, "server"},   {CONFIG_DISCOVERY_DNS, "zone"},   {CONFIG_DISCOVERY_DNS, "key_name"},
+	{CONFIG_DISCOVERY_DNS, "key_file"},
 };
-static const struct { const char *a, *b; } together[] = {{"user", "password_file"}, {"key_name", "key_file"}};
-static const struct {
-	const char *key, *of; /* says nothing without it */
-} parts[] = {{"algorithm", "key_file"}, {"check_ttl", "agents"}};
+static const struct { const char *a, *b; } together[] = {{"user", "password_file"}};
+static const struct { const char *key, *of; /* says nothing without it */ } parts[] = {{"check_ttl", "agents"}};
 
 static bool has_key(const struct field *fields, const char *key) {
 	for (; fields->key; fields++)

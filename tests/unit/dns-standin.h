@@ -510,10 +510,16 @@ static inline void dns_standin_listen(struct dns_standin *s, uv_loop_t *loop) {
 	assert(uv_udp_recv_start(&s->udp, standin_room, standin_datagram) == 0);
 }
 
+/* From now on nobody listens there. */
+static inline void dns_standin_close_tcp(struct dns_standin *s) {
+	if (!uv_is_closing((uv_handle_t *)&s->tcp))
+		uv_close((uv_handle_t *)&s->tcp, NULL);
+}
+
 static inline void dns_standin_stop(struct dns_standin *s) {
 	while (s->conns)
 		standin_conn_close(s->conns);
-	uv_close((uv_handle_t *)&s->tcp, NULL);
+	dns_standin_close_tcp(s);
 	uv_close((uv_handle_t *)&s->udp, NULL);
 	uv_close((uv_handle_t *)&s->stranger, NULL);
 	dns_table_clear(&s->zone);

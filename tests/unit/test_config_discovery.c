@@ -26,6 +26,7 @@
 #define SKYDNS SYSTEMS "  - {kind: skydns, url: \"http://a:2379\", domain: svc.local, "
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define DNS SYSTEMS "  - {kind: dns, server: \"a:53\", zone: svc.example, "
+#define KEY ", key_name: heir, key_file: tsig"
 
 static char dir[] = "/tmp/heir-config-discovery-XXXXXX";
 static const char *const files[] = {"ca.pem", "cert.pem", "key.pem", "token", "password", "tsig"};
@@ -97,7 +98,7 @@ static void what_a_system_leaves_out_has_the_defaults_of_its_kind(void **state) 
 		parse_good(SYSTEMS "  - {kind: docker}\n"
 				   "  - {url: \"http://a:8500\", kind: consul}\n"
 				   "  - {kind: skydns, url: \"http://a:2379\", domain: svc.local}\n"
-				   "  - {kind: dns, server: \"a:53\", zone: svc.example}\n");
+				   "  - {kind: dns, server: \"a:53\", zone: svc.example" KEY "}\n");
 	static const struct {
 		const char *name;
 		bool required;
@@ -215,8 +216,8 @@ static void https_without_tls_is_left_to_the_systems_authorities(void **state) {
 static void several_systems_of_one_kind_have_names(void **state) {
 	(void)state;
 	struct config *c CLEANUP(cleanup_config) =
-		parse_good(SYSTEMS "  - {kind: dns, server: \"a:53\", zone: a.example}\n"
-				   "  - {kind: dns, name: b, server: \"b:53\", zone: b.example}\n");
+		parse_good(SYSTEMS "  - {kind: dns, server: \"a:53\", zone: a.example" KEY "}\n"
+				   "  - {kind: dns, name: b, server: \"b:53\", zone: b.example" KEY "}\n");
 
 	assert_int_equal(c->discovery.n_systems, 2);
 	assert_string_equal(c->discovery.systems[1].name, "b");
@@ -261,8 +262,9 @@ static const struct {
 	{"a timeout of two minutes", SYSTEMS "  - {kind: docker, timeout: 2m}\n", 5, "timeout: must be 100ms to 1m, got 2m"},
 	{"two of one kind without names", SYSTEMS "  - {kind: docker}\n  - {kind: docker}\n", 6,
 	 "system docker is given twice (first in line 5)"},
-	{"a name that is another's kind", SYSTEMS "  - {kind: docker, name: dns}\n  - {kind: dns, server: \"a:53\", zone: a.b}\n",
-	 6, "system dns is given twice (first in line 5)"},
+	{"a name that is another's kind",
+	 SYSTEMS "  - {kind: docker, name: dns}\n  - {kind: dns, server: \"a:53\", zone: a.b" KEY "}\n", 6,
+	 "system dns is given twice (first in line 5)"},
 
 	/* keys of other kinds */
 	{"a url of docker", SYSTEMS "  - {kind: docker, url: \"http://a:1\"}\n", 5, "'url' is a key of kind consul, not of docker"},
@@ -366,10 +368,10 @@ static const struct {
 	{"a reverse zone of names", DNS "reverse: [example.com]}\n", 5, "reverse: expected a zone below in-addr.arpa or ip6.arpa"},
 	{"a reverse zone of all addresses", DNS "reverse: [in-addr.arpa]}\n", 5, "reverse: expected a zone below"},
 	{"a reverse zone twice", DNS "reverse: [10.in-addr.arpa, 10.IN-ADDR.arpa.]}\n", 5, "10.in-addr.arpa. is given twice"},
-	{"a key without its name", DNS "key_file: tsig}\n", 5, "system dns: key_name and key_file go together"},
-	{"a key's name alone", DNS "key_name: heir}\n", 5, "system dns: key_name and key_file go together"},
+	{"a key without its name", DNS "key_file: tsig}\n", 5, "system dns: key_name is missing"},
+	{"a key's name alone", DNS "key_name: heir}\n", 5, "system dns: key_file is missing"},
 	{"a key in the file itself", DNS "key_name: heir, key: geheim}\n", 5, "unknown key 'key'"},
-	{"an algorithm without a key", DNS "algorithm: hmac-sha256}\n", 5, "system dns: algorithm makes no sense without key_file"},
+	{"no key at all", DNS "algorithm: hmac-sha256}\n", 5, "system dns: key_name is missing"},
 	{"an algorithm that ldns cannot do", DNS "key_name: k, key_file: tsig, algorithm: hmac-sha384}\n", 5,
 	 "algorithm: ldns cannot sign with hmac-sha384: use hmac-sha256 or hmac-sha512"},
 	{"an algorithm that is too old", DNS "key_name: k, key_file: tsig, algorithm: hmac-md5}\n", 5,
@@ -417,7 +419,7 @@ static void sixteen_systems_are_read_and_one_more_is_refused(void **state) {
 
 	buf_puts(&text, SYSTEMS);
 	for (int i = 0; i < 16; i++)
-		buf_printf(&text, "  - {kind: dns, name: d%d, server: \"a:53\", zone: z%d.example}\n", i, i);
+		buf_printf(&text, "  - {kind: dns, name: d%d, server: \"a:53\", zone: z%d.example" KEY "}\n", i, i);
 	c = parse_good(text.data);
 	assert_int_equal(c->discovery.n_systems, 16);
 	config_free(TAKE_PTR(c));

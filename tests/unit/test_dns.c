@@ -2,6 +2,7 @@
 #include "net/discovery/dns.h"
 
 #include "dns-standin.h"
+#include "net/discovery/dns-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -345,6 +346,30 @@ static void many_at_once_of_one_service_wait_for_each_other(void **state) {
 		discovery_entry_clear(&e[i]);
 }
 
+static void one_that_got_no_turn_changed_nothing_and_is_no_trouble_of_the_server(void **state) {
+	struct bed *t = *state, second = {0};
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k2", "10.20.0.51", 1);
+
+	t->timeout = span_ms(60);
+	make_again(t);
+	t->server.spoil = SPOIL_SILENCE;
+	t->server.spoilt = SPOILT_ALL;
+	t->server.times = 1;
+	t->dns->ops->set(t->dns, &one, NULL, on_done, t);
+	RUN_UNTIL(&t->loop, t->server.times == 0);
+	t->dns->ops->set(t->dns, &two, NULL, on_done, &second);
+	struct mono deadline = mono_add(mono_now(), t->timeout);
+	while (!mono_reached(deadline, mono_now()))
+		;
+	RUN_UNTIL(&t->loop, t->done == 1 && second.done == 1);
+	assert_int_equal(t->result, -ETIMEDOUT);
+	assert_int_equal(second.result, -ESTALE);
+	second.server.port = t->server.port;
+	expect_error(&second, "other changes of the service took all the time");
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+}
+
 static void another_managers_entry_beside_ours_is_not_foreign(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k2", "10.20.0.51", 1);
@@ -429,6 +454,72 @@ static void what_is_foreign_is_told_and_left_and_overwritten_when_it_is_adopted(
 	}
 }
 
+static void what_is_foreign_costs_one_transfer_and_not_one_for_each_look(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	put(t, "web.svc.example.", DNS_A, "10.9.9.9");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(look(t, &e), 0);
+		assert_int_equal(t->n_found, 1);
+		assert_true(t->found[0].foreign);
+		assert_int_equal(set(t, &e, NULL), -EEXIST);
+	}
+	assert_int_equal(t->server.transfers, 1);
+	put(t, "web.svc.example.", DNS_A, "10.9.9.8");
+	assert_int_equal(look(t, &e), 0);
+	assert_string_equal(t->found[0].content, "web.svc.example. A 10.9.9.8; web.svc.example. A 10.9.9.9");
+	assert_int_equal(t->server.transfers, 2); /* that one may have been ours */
+	discovery_entry_clear(&e);
+}
+
+static void a_transfer_that_was_not_answered_is_made_again_for_what_is_foreign(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	put(t, "web.svc.example.", DNS_A, "10.9.9.9");
+	t->server.spoil = SPOIL_END;
+	t->server.spoilt = SPOILT_TRANSFER;
+	t->server.times = 1;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(look(t, &e), 0);
+		assert_true(t->found[0].foreign);
+	}
+	assert_int_equal(t->server.transfers, 2);
+	discovery_entry_clear(&e);
+}
+
+static void calls_that_wonder_at_the_same_time_share_a_transfer(void **state) {
+	struct bed *t = *state, setting = {0};
+	struct discovery_entry e[4];
+
+	for (size_t i = 0; i < 4; i++) {
+		char key[8], address[16];
+		snprintf(key, sizeof(key), "k%zu", i);
+		snprintf(address, sizeof(address), "10.20.0.%zu", 10 + i);
+		e[i] = entry(key, address, 1);
+		if (i > 0)
+			assert_int_equal(set(t, &e[i], NULL), 0);
+	}
+	make_again(t); /* as another manager, that is asked about all but k3 */
+	t->done = 0;
+	t->server.transfers = 0;
+	t->dns->ops->look(t->dns, &e[1], on_list, t);
+	t->dns->ops->look(t->dns, &e[2], on_list, t);
+	t->dns->ops->set(t->dns, &e[0], NULL, on_done, &setting);
+	RUN_UNTIL(&t->loop, t->done == 2 && setting.done == 1);
+	if (setting.result != 0)
+		fail_msg("%s", setting.err.msg);
+	assert_int_equal(t->result, 0);
+	assert_int_equal(t->n_found, 1);
+	assert_false(t->found[0].incomplete);
+	assert_int_equal(t->server.transfers, 1);
+	assert_int_equal(HASH_COUNT(dns_table_find(&t->server.zone, "web.svc.example.", DNS_A)->data), 4);
+	free(setting.version);
+	for (size_t i = 0; i < 4; i++)
+		discovery_entry_clear(&e[i]);
+}
+
 static void what_became_of_something_foreign_is_not_overwritten(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
@@ -473,6 +564,146 @@ static void a_foreign_reverse_record_is_left_and_warned_about(void **state) {
 	discovery_entry_clear(&e);
 }
 
+/* ---- reverse records that an entry leaves ---- */
+
+static const char web_at_50[] = "50.0.20.10.in-addr.arpa.";
+
+static const struct {
+	const char *what;
+	enum spoil spoil;
+	unsigned rcode;
+	int result;
+	const char *error;
+} left[] = {
+	{"failed", SPOIL_RCODE, LDNS_RCODE_SERVFAIL, -EIO, "20.10.in-addr.arpa.: it failed (SERVFAIL)"},
+	{"silence", SPOIL_SILENCE, 0, -ETIMEDOUT, "no answer in time"},
+	{"done, and the answer lost", SPOIL_LOST, 0, -ETIMEDOUT, "no answer in time"},
+	{"refused", SPOIL_RCODE, LDNS_RCODE_REFUSED, 0, "20.10.in-addr.arpa.: it refuses (REFUSED)"},
+	{"another's zone", SPOIL_RCODE, LDNS_RCODE_NOTAUTH, 0, "20.10.in-addr.arpa.: it is not the zone's server (NOTAUTH)"},
+};
+
+/* The next update is that of the reverse zone. */
+static void spoil_update(struct bed *t, size_t i) {
+	t->server.spoil = left[i].spoil;
+	t->server.spoilt = SPOILT_UPDATE;
+	t->server.rcode = left[i].rcode;
+	t->server.times = 1;
+}
+
+static void expect_left(const struct bed *t, size_t i) {
+	char *error = xasprintf("its reverse record %s: %s", web_at_50, left[i].error);
+
+	if (t->result != left[i].result)
+		fail_msg("%s: expected %d, got %d: %s", left[i].what, left[i].result, t->result, t->err.msg);
+	expect_error(t, error);
+	free(error);
+}
+
+static void an_entry_goes_after_its_reverse_record_so_that_what_failed_is_found_and_repeated(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	t->timeout = span_ms(300);
+	make_again(t);
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		assert_int_equal(set(t, &e, NULL), 0);
+		struct discovery_found was = as_set(t, &e);
+		spoil_update(t, i);
+		unset(t, &was);
+		expect_left(t, i);
+		if (left[i].result == 0) {
+			is_alone(t, web_at_50, DNS_PTR, "web.svc.example.");
+			assert_null(dns_table_find(&t->server.zone, "k1._heir.svc.example.", DNS_TXT));
+			assert_null(dns_table_find(&t->server.zone, "web.svc.example.", DNS_A));
+		} else {
+			is_alone(t, "web.svc.example.", DNS_A, "10.20.0.50");
+			make_again(t); /* whoever lists next */
+			assert_int_equal(list(t, NULL), 0);
+			assert_int_equal(t->n_found, 1);
+			assert_int_equal(unset(t, &t->found[0]), 0);
+			assert_int_equal(t->err.code, 0);
+			is_empty(t);
+		}
+		dns_table_clear(&t->server.zone);
+		discovery_found_clear(&was);
+	}
+	discovery_entry_clear(&e);
+}
+
+static void an_entry_moves_after_its_reverse_record_has_gone(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k1", "10.20.0.60", 2);
+
+	t->timeout = span_ms(300);
+	make_again(t);
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		assert_int_equal(set(t, &one, NULL), 0);
+		struct discovery_found was = as_set(t, &one);
+		spoil_update(t, i);
+		set(t, &two, &was);
+		expect_left(t, i);
+		is_alone(t, "web.svc.example.", DNS_A, left[i].result == 0 ? "10.20.0.60" : "10.20.0.50");
+		if (left[i].result < 0) {
+			assert_int_equal(set(t, &two, &was), 0);
+			assert_int_equal(t->err.code, 0);
+			assert_null(dns_table_find(&t->server.zone, web_at_50, DNS_PTR));
+		}
+		is_alone(t, "web.svc.example.", DNS_A, "10.20.0.60");
+		is_alone(t, "60.0.20.10.in-addr.arpa.", DNS_PTR, "web.svc.example.");
+		discovery_found_clear(&was);
+		dns_table_clear(&t->server.zone);
+		make_again(t);
+	}
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+}
+
+static void a_killed_heird_leaves_nothing_that_the_next_cannot_take_away(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k1", "10.20.0.50", 2);
+
+	xstr_replace(&two.service, "www"); /* at the same address */
+	assert_int_equal(set(t, &one, NULL), 0);
+	t->server.spoil = SPOIL_SILENCE;
+	t->server.spoilt = SPOILT_UPDATE;
+	struct discovery_found was = as_set(t, &one);
+	for (unsigned before = 0; before < 3; before++) {
+		t->server.updates = 0;
+		t->dns->ops->set(t->dns, &two, &was, on_done, t);
+		t->server.times = before == 0 ? 1 : 0;
+		RUN_UNTIL(&t->loop, before == 0 ? t->server.times == 0 : t->server.updates == before);
+		make_again(t);
+		t->server.times = 0;
+		assert_int_equal(list(t, NULL), 0);
+		assert_int_equal(t->n_found, 1);
+		assert_int_equal(unset(t, &t->found[0]), 0);
+		assert_int_equal(t->err.code, 0);
+		is_empty(t);
+		assert_int_equal(set(t, &one, NULL), 0);
+		t->done = 0;
+	}
+	discovery_found_clear(&was);
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+}
+
+static void who_is_late_takes_no_reverse_record_of_what_is_there_now(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k1", "10.20.0.50", 2);
+	struct discovery_entry elsewhere = entry("k1", "10.20.0.60", 1);
+
+	assert_int_equal(set(t, &one, NULL), 0);
+	struct discovery_found was = as_set(t, &one);
+	assert_int_equal(set(t, &two, &was), 0);
+	assert_int_equal(unset(t, &was), -ESTALE);
+	assert_int_equal(set(t, &elsewhere, &was), -ESTALE);
+	is_alone(t, web_at_50, DNS_PTR, "web.svc.example.");
+	discovery_found_clear(&was);
+	discovery_entry_clear(&one);
+	discovery_entry_clear(&two);
+	discovery_entry_clear(&elsewhere);
+}
+
 /* ---- lists ---- */
 
 static void entries_that_nobody_wants_are_found_in_the_transfer(void **state) {
@@ -493,6 +724,8 @@ static void entries_that_nobody_wants_are_found_in_the_transfer(void **state) {
 	discovery_entry_clear(&two);
 }
 
+#define UNTRANSFERRED "the zone cannot be transferred, so that entries of heir's that nobody wants are not found: "
+
 static void where_transfers_are_refused_the_wanted_ones_are_asked_for(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry one = entry("k1", "10.20.0.50", 1), two = entry("k2", "10.20.0.51", 1);
@@ -501,9 +734,7 @@ static void where_transfers_are_refused_the_wanted_ones_are_asked_for(void **sta
 	make_again(t);
 	t->server.refused_zone = ZONE;
 	assert_int_equal(list(t, &one), 0);
-	expect_error(t,
-		     "the zone cannot be transferred, so that entries of heir's that nobody wants are not found: svc.example.: it "
-		     "refuses (REFUSED)");
+	expect_error(t, UNTRANSFERRED "svc.example.: it refuses (REFUSED)");
 	assert_int_equal(t->n_found, 1);
 	assert_false(t->found[0].incomplete);
 	assert_int_equal(list(t, &two), 0);
@@ -513,6 +744,24 @@ static void where_transfers_are_refused_the_wanted_ones_are_asked_for(void **sta
 	assert_int_equal(t->n_found, 0);
 	discovery_entry_clear(&one);
 	discovery_entry_clear(&two);
+}
+
+static void entries_that_are_gone_are_forgotten_though_the_zone_cannot_be_transferred(void **state) {
+	struct bed *t = *state;
+
+	t->server.refused_zone = ZONE;
+	for (unsigned i = 0; i < 5; i++) {
+		char key[8];
+		snprintf(key, sizeof(key), "k%u", i);
+		struct discovery_entry e = entry(key, "10.20.0.50", 1);
+		assert_int_equal(set(t, &e, NULL), 0);
+		struct discovery_found was = as_set(t, &e);
+		assert_int_equal(unset(t, &was), 0);
+		discovery_found_clear(&was);
+		discovery_entry_clear(&e);
+	}
+	assert_int_equal(list(t, NULL), 0);
+	assert_null(((struct dns *)t->dns)->book.known);
 }
 
 static void a_reverse_zone_that_cannot_be_transferred_is_a_warning(void **state) {
@@ -552,7 +801,7 @@ static const struct {
 	{"failed", SPOIL_RCODE, LDNS_RCODE_SERVFAIL, -EIO, "svc.example.: it failed (SERVFAIL)"},
 	{"not the primary", SPOIL_RCODE, LDNS_RCODE_NOTAUTH, -EPROTO, "svc.example.: it is not the zone's server (NOTAUTH)"},
 	{"no updates", SPOIL_RCODE, LDNS_RCODE_NOTIMPL, -EPROTO, "svc.example.: it cannot do that (NOTIMP)"},
-	{"another zone", SPOIL_RCODE, LDNS_RCODE_NOTZONE, -EINVAL, "svc.example.: that is not in this zone (NOTZONE)"},
+	{"another zone", SPOIL_RCODE, LDNS_RCODE_NOTZONE, -EPROTO, "svc.example.: that is not in this zone (NOTZONE)"},
 	{"another secret", SPOIL_TSIG, 16, -EACCES, "it has another secret for key heir. (BADSIG)"},
 	{"an unknown key", SPOIL_TSIG, 17, -EACCES, "it does not know key heir. with this algorithm (BADKEY)"},
 	{"garbage", SPOIL_GARBAGE, 0, -ETIMEDOUT, "no answer in time (an answer that is no DNS message)"},
@@ -655,8 +904,9 @@ static void an_answer_that_is_cut_off_is_asked_for_over_tcp(void **state) {
 	assert_true(t->server.over_tcp > 0);
 	t->server.spoil = SPOIL_CUT; /* and there it is closed in the middle */
 	t->server.spoilt = SPOILT_TRANSFER;
-	assert_int_equal(list(t, &e), -EIO);
-	expect_error(t, "the connection was closed in the middle");
+	assert_int_equal(list(t, &e), 0);
+	expect_error(t, UNTRANSFERRED "the connection was closed in the middle");
+	assert_int_equal(t->n_found, 1);
 	discovery_entry_clear(&e);
 }
 
@@ -693,38 +943,94 @@ static const struct {
 	const char *what;
 	enum spoil spoil;
 	unsigned code;
-	int result;
 	const char *error;
+	int without; /* the result when questions are answered so too */
 } transfers[] = {
-	{"cut off", SPOIL_CUT, 0, -EIO, "the connection was closed in the middle"},
-	{"without its end", SPOIL_END, 0, -EIO, "the connection was closed in the middle"},
-	{"its end unsigned", SPOIL_UNSIGNED_END, 0, -EPROTO, "svc.example.: a transfer whose end is not signed"},
-	{"unsigned", SPOIL_UNSIGNED, 0, -EPROTO, "no answer that counts (its answer is not signed)"},
-	{"wrongly signed", SPOIL_SIGNATURE, 0, -EPROTO, "no answer that counts (its answer's signature is wrong)"},
-	{"garbage", SPOIL_GARBAGE, 0, -EPROTO, "no answer that counts (an answer that is no DNS message)"},
-	{"not the zone's server", SPOIL_RCODE, LDNS_RCODE_NOTAUTH, -EPROTO, "svc.example.: it is not the zone's server (NOTAUTH)"},
-	{"failed", SPOIL_RCODE, LDNS_RCODE_SERVFAIL, -EIO, "svc.example.: it failed (SERVFAIL)"},
-	{"silence", SPOIL_SILENCE, 0, -ETIMEDOUT, "no answer in time"},
+	{"cut off", SPOIL_CUT, 0, "the connection was closed in the middle", 0},
+	{"without its end", SPOIL_END, 0, "the connection was closed in the middle", 0},
+	{"its end unsigned", SPOIL_UNSIGNED_END, 0, "svc.example.: a transfer whose end is not signed", 0},
+	{"unsigned", SPOIL_UNSIGNED, 0, "no answer that counts (its answer is not signed)", -ETIMEDOUT},
+	{"wrongly signed", SPOIL_SIGNATURE, 0, "no answer that counts (its answer's signature is wrong)", -ETIMEDOUT},
+	{"garbage", SPOIL_GARBAGE, 0, "no answer that counts (an answer that is no DNS message)", -ETIMEDOUT},
+	{"refused", SPOIL_RCODE, LDNS_RCODE_REFUSED, "svc.example.: it refuses (REFUSED)", -EACCES},
+	{"no transfers", SPOIL_RCODE, LDNS_RCODE_NOTIMPL, "svc.example.: it cannot do that (NOTIMP)", -EPROTO},
+	{"not for this key", SPOIL_RCODE, LDNS_RCODE_NOTAUTH, "svc.example.: it is not the zone's server (NOTAUTH)", -EPROTO},
+	{"failed", SPOIL_RCODE, LDNS_RCODE_SERVFAIL, "svc.example.: it failed (SERVFAIL)", -EIO},
+	{"silence", SPOIL_SILENCE, 0, "no answer in time", -ETIMEDOUT},
 };
 
-static void a_transfer_that_is_not_whole_finds_nothing(void **state) {
+static void a_transfer_that_fails_is_a_warning_and_what_is_wanted_is_asked_for(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
 
 	assert_int_equal(set(t, &e, NULL), 0);
-	t->timeout = span_ms(100);
-	make_again(t);
+	t->timeout = span_ms(600);
 	for (size_t i = 0; i < sizeof(transfers) / sizeof(transfers[0]); i++) {
+		char *warning = xasprintf(UNTRANSFERRED "%s", transfers[i].error);
+		make_again(t);
 		t->server.spoil = transfers[i].spoil;
 		t->server.spoilt = SPOILT_TRANSFER;
 		t->server.rcode = transfers[i].code;
 		t->server.times = 1;
-		if (list(t, &e) != transfers[i].result)
-			fail_msg("%s: expected %d, got %d: %s", transfers[i].what, transfers[i].result, t->result, t->err.msg);
-		expect_error(t, transfers[i].error);
-		assert_int_equal(t->n_found, 0);
+		if (list(t, &e) != 0 || t->n_found != 1)
+			fail_msg("%s: got %d: %s", transfers[i].what, t->result, t->err.msg);
+		expect_error(t, warning);
+		assert_false(t->found[0].incomplete);
+		assert_int_equal(list(t, &e), 0); /* whole again: when it is not the next time, that is news */
+		assert_int_equal(t->err.code, 0);
+		t->server.times = 1;
+		assert_int_equal(list(t, &e), 0);
+		expect_error(t, warning);
+		free(warning);
 	}
 	discovery_entry_clear(&e);
+}
+
+static void a_list_fails_where_nothing_is_answered(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	t->timeout = span_ms(150);
+	t->server.spoilt = SPOILT_ALL;
+	for (size_t i = 0; i < sizeof(transfers) / sizeof(transfers[0]); i++) {
+		if (!transfers[i].without)
+			continue;
+		make_again(t);
+		t->server.spoil = transfers[i].spoil;
+		t->server.rcode = transfers[i].code;
+		t->server.times = UINT32_MAX;
+		for (int wanted = 0; wanted < 2; wanted++)
+			if (list(t, wanted ? &e : NULL) != transfers[i].without)
+				fail_msg("%s: expected %d, got %d: %s", transfers[i].what, transfers[i].without, t->result,
+					 t->err.msg);
+	}
+	t->server.spoil = SPOIL_RCODE;
+	t->server.rcode = LDNS_RCODE_REFUSED;
+	t->server.spoilt = SPOILT_TRANSFER;
+	assert_int_equal(list(t, &e), 0); /* and was not said yet */
+	expect_error(t, UNTRANSFERRED "svc.example.: it refuses (REFUSED)");
+	discovery_entry_clear(&e);
+}
+
+static void a_server_without_tcp_is_asked(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1), never = entry("k2", "10.20.0.51", 1);
+	const struct discovery_entry *both[] = {&e, &never};
+
+	free(never.service);
+	never.service = xcalloc(1, 64);
+	memset(never.service, 'a', 63); /* DNS can never hold this one: it is in nobody's way */
+	assert_int_equal(set(t, &e, NULL), 0);
+	dns_standin_close_tcp(&t->server);
+	t->done = 0;
+	t->dns->ops->list(t->dns, both, 2, on_list, t);
+	wait_for(t);
+	assert_int_equal(t->result, 0);
+	expect_error(t, UNTRANSFERRED "connection refused");
+	assert_int_equal(t->n_found, 1);
+	assert_false(t->found[0].incomplete);
+	discovery_entry_clear(&e);
+	discovery_entry_clear(&never);
 }
 
 static void a_cache_is_no_server_of_the_zone(void **state) {
@@ -823,6 +1129,23 @@ static void freeing_it_cancels_everything(void **state) {
 	discovery_entry_clear(&e);
 }
 
+static void freeing_it_while_it_learns_cancels_that(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
+
+	put(t, "web.svc.example.", DNS_A, "10.9.9.9");
+	t->server.spoil = SPOIL_SILENCE;
+	t->server.spoilt = SPOILT_TRANSFER;
+	t->server.times = 1;
+	t->dns->ops->look(t->dns, &e, on_list, t);
+	RUN_UNTIL(&t->loop, t->server.times == 0);
+	discovery_free(TAKE_PTR(t->dns));
+	for (int i = 0; i < 20; i++)
+		standin_turn(&t->loop);
+	assert_int_equal(t->done, 0);
+	discovery_entry_clear(&e);
+}
+
 static void freeing_it_while_its_name_is_looked_up_cancels_that(void **state) {
 	struct bed *t = *state;
 	struct discovery_entry e = entry("k1", "10.20.0.50", 1);
@@ -861,14 +1184,23 @@ int main(void) {
 		TEST(an_entry_that_dns_cannot_hold_is_refused),
 		TEST(entries_of_one_service_share_its_name),
 		TEST(many_at_once_of_one_service_wait_for_each_other),
+		TEST(one_that_got_no_turn_changed_nothing_and_is_no_trouble_of_the_server),
 		TEST(another_managers_entry_beside_ours_is_not_foreign),
 		TEST(somebody_quicker_is_not_overwritten),
 		TEST(what_is_foreign_is_told_and_left_and_overwritten_when_it_is_adopted),
+		TEST(what_is_foreign_costs_one_transfer_and_not_one_for_each_look),
+		TEST(a_transfer_that_was_not_answered_is_made_again_for_what_is_foreign),
+		TEST(calls_that_wonder_at_the_same_time_share_a_transfer),
 		TEST(what_became_of_something_foreign_is_not_overwritten),
 		TEST(a_foreign_record_beside_ours_is_told),
 		TEST(a_foreign_reverse_record_is_left_and_warned_about),
+		TEST(an_entry_goes_after_its_reverse_record_so_that_what_failed_is_found_and_repeated),
+		TEST(an_entry_moves_after_its_reverse_record_has_gone),
+		TEST(a_killed_heird_leaves_nothing_that_the_next_cannot_take_away),
+		TEST(who_is_late_takes_no_reverse_record_of_what_is_there_now),
 		TEST(entries_that_nobody_wants_are_found_in_the_transfer),
 		TEST(where_transfers_are_refused_the_wanted_ones_are_asked_for),
+		TEST(entries_that_are_gone_are_forgotten_though_the_zone_cannot_be_transferred),
 		TEST(a_reverse_zone_that_cannot_be_transferred_is_a_warning),
 		TEST(nothing_is_found_in_an_empty_zone),
 		TEST(every_answer_to_an_update_has_its_result),
@@ -878,13 +1210,16 @@ int main(void) {
 		TEST(a_question_is_asked_again_when_nothing_comes),
 		TEST(an_answer_that_is_cut_off_is_asked_for_over_tcp),
 		TEST(an_update_that_is_too_long_for_udp_goes_over_tcp),
-		TEST(a_transfer_that_is_not_whole_finds_nothing),
+		TEST(a_transfer_that_fails_is_a_warning_and_what_is_wanted_is_asked_for),
+		TEST(a_list_fails_where_nothing_is_answered),
+		TEST(a_server_without_tcp_is_asked),
 		TEST(a_cache_is_no_server_of_the_zone),
 		TEST(a_server_that_is_not_there_was_not_told_anything),
 		TEST(a_server_with_a_name_is_found),
 		TEST(a_key_file_is_read_when_it_is_needed),
 		TEST(options_that_are_none_are_refused),
 		TEST(freeing_it_cancels_everything),
+		TEST(freeing_it_while_it_learns_cancels_that),
 		TEST(freeing_it_while_its_name_is_looked_up_cancels_that),
 		TEST(it_may_be_freed_in_a_callback),
 	};

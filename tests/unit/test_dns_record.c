@@ -154,6 +154,25 @@ static void an_old_list_does_not_undo_what_came_after_it(void **state) {
 	dns_records_clear(&b);
 }
 
+static void what_is_not_there_is_forgotten_when_no_older_call_may_see_it(void **state) {
+	struct dns_records a = one("10.0.0.1"), none = {0};
+	struct dns_book book = {0};
+
+	(void)state;
+	dns_book_put(&book, "there", &a);
+	dns_book_expect(&book, "perhaps", &a);
+	dns_book_put(&book, "gone", &none);
+	uint64_t turn = book.turn; /* here the oldest call begins */
+	dns_book_put(&book, "just gone", &none);
+	dns_book_prune(&book, turn);
+	assert_true(dns_book_has_since(&book, "there", 0));
+	assert_true(dns_book_has_since(&book, "perhaps", 0));
+	assert_false(dns_book_has_since(&book, "gone", 0));
+	assert_true(dns_book_has_since(&book, "just gone", 0));
+	dns_book_clear(&book);
+	dns_records_clear(&a);
+}
+
 /* ---- reverse records ---- */
 
 static const struct {
@@ -188,6 +207,7 @@ static void a_reverse_record_is_any_of_ours_and_never_somebody_elses(void **stat
 			dns_records_add(&wanted, name, DNS_PTR, reverses[i].wanted);
 		if (reverses[i].others)
 			dns_records_add(&others, name, DNS_PTR, reverses[i].others);
+		dns_book_put(&book, "k1", &old); /* it still stands */
 		dns_book_put(&book, "k2", &others);
 		enum dns_reverse is = dns_plan_reverse(&c, name, dns_table_find(&seen, name, DNS_PTR), NULL);
 		if (is != reverses[i].is)
@@ -209,6 +229,7 @@ int main(void) {
 		cmocka_unit_test(an_entrys_records_are_listed),
 		cmocka_unit_test(a_record_is_ours_for_as_long_as_an_entry_may_have_it),
 		cmocka_unit_test(an_old_list_does_not_undo_what_came_after_it),
+		cmocka_unit_test(what_is_not_there_is_forgotten_when_no_older_call_may_see_it),
 		cmocka_unit_test(a_reverse_record_is_any_of_ours_and_never_somebody_elses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
  *   -ESTALE  it is not what was compared with (any more): nothing was changed; look again
  *   -EEXIST  something foreign is there: nothing was changed; err says what, in quotes
  *   -EACCES  the credentials were refused
- *   -EPROTO  the answer cannot be understood
+ *   -EPROTO  the answer cannot be understood, or as things are now it cannot be asked
  *   -EINVAL  this entry can never be held by this system (as a name outside its zone); err says why
  *   -ENOTCONN it did not get there: nothing was changed
  *   -ETIMEDOUT, -EIO  the outcome is not known: look before doing it again */

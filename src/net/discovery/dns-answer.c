@@ -100,7 +100,7 @@ static const struct {
 	  {LDNS_RCODE_NXDOMAIN, -ESTALE, "it is not as it was (NXDOMAIN)"},
 	  {LDNS_RCODE_YXRRSET, -ESTALE, "it is not as it was (YXRRSET)"},
 	  {LDNS_RCODE_NXRRSET, -ESTALE, "it is not as it was (NXRRSET)"},
-	  {LDNS_RCODE_NOTZONE, -EINVAL, "that is not in this zone (NOTZONE)"},
+	  {LDNS_RCODE_NOTZONE, -EPROTO, "that is not in this zone (NOTZONE)"},
 };
 
 int dns_answer_result(const struct dns_request *q, const struct dns_answer *a, struct err *err) {

@@ -9,7 +9,7 @@
 struct dns_known {
 	char *key;
 	struct dns_records records, maybe;
-	uint64_t turn; /* of its last change. One without records is kept for as long as a list may be older */
+	uint64_t turn; /* of its last change. One without records is kept for as long as a call may be older */
 	UT_hash_handle hh;
 };
 
@@ -97,6 +97,15 @@ void dns_book_retain(struct dns_book *b, const struct dns_table *keys, uint64_t 
 
 	HASH_ITER (hh, b->known, k, next) {
 		if (k->turn <= turn && !dns_table_find(keys, k->key, DNS_TXT))
+			forget(b, k);
+	}
+}
+
+void dns_book_prune(struct dns_book *b, uint64_t turn) {
+	struct dns_known *k, *next;
+
+	HASH_ITER (hh, b->known, k, next) {
+		if (k->turn <= turn && k->records.n == 0 && k->maybe.n == 0)
 			forget(b, k);
 	}
 }

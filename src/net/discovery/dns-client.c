@@ -16,6 +16,7 @@ struct slot {
 struct dns_job {
 	const struct dns_client *client;
 	struct dns_job_cb cb;
+	struct mono deadline;
 	struct dns_table *to;
 	struct dns_transfer transfer;
 	char *zone;
@@ -39,6 +40,7 @@ static struct dns_job *new_job(const struct dns_client *client, struct dns_job_c
 
 	job->client = client;
 	job->cb = cb;
+	job->deadline = client->deadline;
 	for (size_t i = 0; i < AT_ONCE; i++)
 		job->slots[i].job = job;
 	return job;
@@ -56,7 +58,7 @@ static void send_request(struct slot *slot, struct dns_request *request, dns_mes
 	const struct dns_exchange_options options = {
 		.loop = client->loop,
 		.peers = &client->peers,
-		.deadline = client->deadline,
+		.deadline = slot->job->deadline,
 		.on_message = on_message,
 		.on_done = on_done,
 		.ctx = slot,
@@ -120,7 +122,7 @@ int dns_ask(const struct dns_client *client, const struct dns_records *questions
 	return r;
 }
 
-/* ---- one message ---- */
+/* ---- one message or transfer ---- */
 
 static void on_single(void *ctx, int result, const struct err *err) { end(((struct slot *)ctx)->job, result, err); }
 
@@ -148,6 +150,11 @@ static int on_part(void *ctx, const struct dns_request *request, const struct dn
 	return r < 0 ? r : dns_transfer_push(&slot->job->transfer, answer, err);
 }
 
+static struct mono half_way_to(struct mono deadline) {
+	struct mono now = mono_now();
+	return mono_add(now, (struct span){mono_since(now, deadline).ns / 2});
+}
+
 int dns_ask_transfer(const struct dns_client *client, const char *zone, struct dns_table *to, struct dns_job_cb cb,
 		     struct dns_job **ret, struct err *err) {
 	struct dns_request request;
@@ -156,6 +163,7 @@ int dns_ask_transfer(const struct dns_client *client, const char *zone, struct d
 	if (r < 0)
 		return r;
 	struct dns_job *job = new_job(client, cb);
+	job->deadline = half_way_to(client->deadline);
 	job->zone = xstrdup(zone);
 	job->transfer = (struct dns_transfer){.zone = job->zone, .to = to, .limit = DNS_RECORDS_MAX};
 	*ret = job;

@@ -25,13 +25,15 @@ struct dns_job_cb {
 
 void dns_job_free(struct dns_job *job); /* cancels; no callback follows. NULL is fine */
 
-/* The client, and tables where they are given, are borrowed until the job is freed. -EINVAL: no message can be made; no job. */
+/* The client, and tables where they are given, are borrowed until the job is freed. -EINVAL, -EPROTO: no message can be made; no
+ * job. */
 
 /* Each question is a record's name and type; what the server has under just that name is added. The first that fails ends it. */
 int dns_ask(const struct dns_client *client, const struct dns_records *questions, struct dns_table *to, struct dns_job_cb cb,
 	    struct dns_job **ret, struct err *err);
 int dns_ask_update(const struct dns_client *client, const char *zone, const struct dns_update *u, struct dns_job_cb cb,
 		   struct dns_job **ret, struct err *err);
+/* Takes no more than half of the time that is left: what it did not tell may be asked for in the other half. */
 int dns_ask_transfer(const struct dns_client *client, const char *zone, struct dns_table *to, struct dns_job_cb cb,
 		     struct dns_job **ret, struct err *err);
 

@@ -1,8 +1,9 @@
 /* What stands in the zones. See dns-internal.h.
  *
- * A list transfers the zone and the reverse zones. Where the server does not allow that for the zone, what is wanted is asked for
- * key by key; entries of ours that nobody wants any more cannot be found then. A look asks for one entry's names, in two rounds,
- * since only its TXT says which service's names those are. */
+ * A list transfers the zone and the reverse zones. Where that fails for the zone, for whatever reason (the server does not allow
+ * it, or a firewall lets no TCP through), what is wanted is asked for key by key; entries of ours that nobody wants any more cannot
+ * be found then. The list fails only when these questions do. A look asks for one entry's names, in two rounds, since only its TXT
+ * says which service's names those are. */
 #include "net/discovery/dns-internal.h"
 
 #include "base/alloc.h"
@@ -124,17 +125,6 @@ static void find_all_ours(struct dns_call *call) {
 	}
 }
 
-/* What was changed since this was asked is known better than it was seen. */
-static void note(struct dns_call *call, const struct discovery_found *f) {
-	struct dns_book *book = &call->dns->book;
-	struct dns_records records CLEANUP_DNS_RECORDS = {0};
-
-	if (dns_book_has_since(book, f->entry.key, call->turn))
-		return;
-	dns_records_of(&call->dns->zones, &f->entry, f->version, &records);
-	dns_book_put(book, f->entry.key, &records);
-}
-
 static void note_gone(struct dns_call *call, const char *key) {
 	if (!dns_book_has_since(&call->dns->book, key, call->turn))
 		dns_book_put(&call->dns->book, key, &no_records);
@@ -147,34 +137,6 @@ static void note_rest(struct dns_call *call) {
 			note_gone(call, call->wanted[i].key);
 	if (call->whole)
 		dns_book_retain(&call->dns->book, &call->ours, call->turn);
-}
-
-/* ---- what other managers made ---- */
-
-/* What seemed foreign may be an entry that another manager made since the last list. */
-static void on_learned(void *ctx, int result, const struct err *err) {
-	struct dns_call *call = ctx;
-	struct dns *d = call->dns;
-
-	(void)err; /* where nothing is to be learned, it stays foreign */
-	dns_call_next_job(call);
-	for (const struct dns_rrset *set = result == 0 ? call->learned.sets : NULL; set; set = set->hh.next) {
-		char *key CLEANUP_FREE = set->type == DNS_TXT ? dns_key_of(&d->zones, set->name) : NULL;
-		struct discovery_found f = {0};
-		if (key && dns_entry_seen(d, &call->learned, key, &f.entry, &f.version) == 0)
-			note(call, &f);
-		discovery_found_clear(&f);
-	}
-	dns_table_clear(&call->learned);
-	call->after_learning(call);
-}
-
-bool dns_learn(struct dns_call *call, void (*next)(struct dns_call *call)) {
-	if (call->after_learning)
-		return false;
-	call->after_learning = next;
-	return dns_ask_transfer(&call->client, call->dns->zones.zone, &call->learned, dns_call_cb(call, on_learned), &call->job,
-				NULL) == 0;
 }
 
 /* ---- all of it ---- */
@@ -205,21 +167,6 @@ static void each_found(struct dns_call *call, void (*fn)(struct dns_call *call, 
 	go_on(call, end < call->n_found ? self : next);
 }
 
-static void find_strange(const struct dns_call *call, struct dns_table *ret) {
-	const struct dns_table *claims = &call->dns->book.claims;
-
-	for (const struct dns_rrset *set = call->seen.sets; set; set = set->hh.next) {
-		const struct dns_rrset *claimed = dns_table_find(claims, set->name, set->type);
-		for (const struct dns_datum *d = set->data; d; d = d->hh.next) {
-			const struct dns_datum *ours = NULL;
-			if (claimed)
-				HASH_FIND_STR(claimed->data, d->text, ours);
-			if (!ours)
-				dns_table_add(ret, set->name, set->type, d->text);
-		}
-	}
-}
-
 static void judge_all_wanted(struct dns_call *call) {
 	for (size_t i = 0; i < call->n_wanted; i++)
 		if (!dns_table_find(&call->ours, call->wanted[i].key, DNS_TXT))
@@ -231,14 +178,14 @@ static void judge_all_ours(struct dns_call *call) { each_found(call, judge_ours,
 
 static void judge(struct dns_call *call) {
 	note_rest(call);
-	find_strange(call, &call->strange);
+	dns_find_strange(call, &call->strange);
 	call->at = 0;
 	go_on(call, judge_all_ours);
 }
 
 static void note_found(struct dns_call *call, struct discovery_found *f) {
 	dns_table_add(&call->ours, f->entry.key, DNS_TXT, "");
-	note(call, f);
+	dns_note(call->dns, f, call->turn);
 }
 
 static void note_all_found(struct dns_call *call) { each_found(call, note_found, note_all_found, judge); }
@@ -287,23 +234,13 @@ static void ask(struct dns_call *call, const struct dns_records *questions, dns_
 		dns_call_end(call, r, NULL, &err);
 }
 
-static bool is_any_strange(const struct dns_call *call) {
-	struct dns_table strange CLEANUP_DNS_TABLE = {0};
-
-	find_strange(call, &strange);
-	for (const struct dns_rrset *set = strange.sets; set; set = set->hh.next)
-		if (set->type != DNS_PTR) /* nothing is learned about those */
-			return true;
-	return false;
-}
-
 static void on_names_seen(void *ctx, int result, const struct err *err) {
 	struct dns_call *call = ctx;
 
 	dns_call_next_job(call);
 	if (result < 0)
 		dns_call_end(call, result, NULL, err);
-	else if (!is_any_strange(call) || !dns_learn(call, compile))
+	else if (!dns_learn(call, compile))
 		compile(call);
 }
 
@@ -320,7 +257,7 @@ static void on_txt_seen(void *ctx, int result, const struct err *err) {
 	}
 	find_ours(call, key);
 	for (size_t i = 0; i < call->n_found; i++)
-		note(call, &call->found[i]);
+		dns_note(call->dns, &call->found[i], call->turn);
 	ask_places(call, &questions, &call->wanted[0]);
 	for (size_t i = 0; i < call->n_found; i++) {
 		ask_places(call, &questions, &call->found[i].entry);
@@ -347,34 +284,40 @@ static void on_keys_seen(void *ctx, int result, const struct err *err) {
 		dns_call_end(call, result, NULL, err);
 		return;
 	}
+	call->dns->warned = true;
 	compile_all(call);
 }
 
-/* Each key's TXT, and the names that are the service's. */
+/* Its TXT, and the names that are the service's. One that DNS can never hold has none. */
+static void ask_for(struct dns_call *call, struct dns_records *questions, const struct discovery_entry *wanted) {
+	struct dns_records places CLEANUP_DNS_RECORDS = {0};
+	char *instance CLEANUP_FREE = xasprintf("%s.%s.", wanted->key, wanted->service);
+
+	dns_places_of(&call->dns->zones, wanted, &places);
+	if (dns_records_check(&places, NULL) < 0)
+		return;
+	for (size_t i = 0; i < places.n; i++)
+		if (strncmp(places.v[i].name, instance, strlen(instance)) != 0)
+			ask_once(call, questions, places.v[i].name, places.v[i].type);
+}
+
+/* The zone's SOA too: that nothing is wanted does not say that the server is there. */
 static void ask_for_wanted(struct dns_call *call) {
 	struct dns_records questions CLEANUP_DNS_RECORDS = {0};
 
-	for (size_t i = 0; i < call->n_wanted; i++) {
-		struct dns_records places CLEANUP_DNS_RECORDS = {0};
-		char *instance CLEANUP_FREE = xasprintf("%s.%s.", call->wanted[i].key, call->wanted[i].service);
-		dns_places_of(&call->dns->zones, &call->wanted[i], &places);
-		for (size_t p = 0; p < places.n; p++)
-			if (strncmp(places.v[p].name, instance, strlen(instance)) != 0)
-				ask_once(call, &questions, places.v[p].name, places.v[p].type);
-	}
-	if (questions.n > 0)
-		ask(call, &questions, on_keys_seen);
-	else
-		compile(call);
+	ask_once(call, &questions, call->dns->zones.zone, DNS_SOA);
+	for (size_t i = 0; i < call->n_wanted; i++)
+		ask_for(call, &questions, &call->wanted[i]);
+	ask(call, &questions, on_keys_seen);
 }
 
-static void not_allowed(struct dns_call *call, const struct err *err) {
+static void not_transferred(struct dns_call *call, const struct err *err) {
 	struct err warning = *err;
 
+	dns_table_clear(&call->seen); /* of a transfer that ended in the middle */
 	err_wrap(&warning, "the zone cannot be transferred, so that entries of heir's that nobody wants are not found");
 	if (!call->dns->warned)
 		dns_call_warn(call, &warning);
-	call->dns->warned = true;
 	ask_for_wanted(call);
 }
 
@@ -422,13 +365,11 @@ static void on_transferred(void *ctx, int result, const struct err *err) {
 	dns_call_next_job(call);
 	if (call->at > 0)
 		reverse_transferred(call, result, err);
-	else if (result == -EACCES) {
-		dns_table_clear(&call->seen); /* of a transfer that was refused in the middle */
-		not_allowed(call, err);
-	} else if (result < 0)
-		dns_call_end(call, result, NULL, err);
+	else if (result < 0)
+		not_transferred(call, err);
 	else {
 		call->whole = true;
+		call->dns->warned = false;
 		transfer_next(call);
 	}
 }

@@ -100,7 +100,7 @@ static int fill(const struct dns_key *key, ldns_pkt *p, const char *name, enum d
 	ldns_status status = ldns_pkt2wire(&q.wire, p, &q.n);
 	ldns_pkt_free(p);
 	int r = status == LDNS_STATUS_OK ? dns_tsig_sign(&q.tsig, &q.wire, &q.n, err)
-					 : err_set(err, -EINVAL, "no message can be made: %s", ldns_get_errorstr_by_id(status));
+					 : err_set(err, -EPROTO, "no message can be made: %s", ldns_get_errorstr_by_id(status));
 	if (r < 0)
 		dns_request_clear(&q);
 	else
@@ -128,7 +128,7 @@ int dns_request_update(const struct dns_key *key, const char *zone, const struct
 
 	if (!p) {
 		ldns_rdf_deep_free(owner);
-		return err_set(err, -EINVAL, "a record for %s cannot be made", zone);
+		return err_set(err, -EPROTO, "a record for %s cannot be made", zone);
 	}
 	return fill(key, p, zone, DNS_SOA, ret, err);
 }

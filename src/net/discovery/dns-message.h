@@ -43,7 +43,8 @@ struct dns_request {
 };
 
 void dns_request_clear(struct dns_request *q);
-/* Both copy the key. type DNS_AXFR asks for a transfer. */
+/* Both copy the key. type DNS_AXFR asks for a transfer. -EINVAL: the name is none. -EPROTO: no message can be made of what is there
+ * now, as where a service has too many instances; once it has fewer, it can. */
 int dns_request_query(const struct dns_key *key, const char *name, enum dns_type type, struct dns_request *ret, struct err *err);
 int dns_request_update(const struct dns_key *key, const char *zone, const struct dns_update *u, struct dns_request *ret,
 		       struct err *err);
@@ -63,7 +64,7 @@ void dns_answer_clear(struct dns_answer *a);
 /* -EPROTO: it does not count, and nothing is changed. A transfer's messages are read in their order. */
 int dns_answer_read(struct dns_request *q, const uint8_t *wire, size_t n, struct dns_answer *ret, struct err *err);
 bool dns_answer_is_truncated(const struct dns_answer *a);
-/* What the server says of it: 0, or -ESTALE (of an update: a prerequisite does not hold), -EACCES, -EINVAL, -EIO, -EPROTO. Of a
+/* What the server says of it: 0, or -ESTALE (of an update: a prerequisite does not hold), -EACCES, -EIO, -EPROTO. Of a
  * question that the name is not there counts as an answer. */
 int dns_answer_result(const struct dns_request *q, const struct dns_answer *a, struct err *err);
 /* The records of `name` in its answer section, of types that enum dns_type has, added. -EPROTO: the server does not speak for that

@@ -150,8 +150,19 @@ void dns_plan_removal(const struct dns_change *c, struct dns_update *ret) {
 
 /* ---- reverse ---- */
 
+/* Another entry has it. */
+static bool is_others(const struct dns_change *c, const struct dns_rrset *claimed, const struct dns_datum *d) {
+	const struct dns_record r = {.name = claimed->name, .type = DNS_PTR, .data = d->text};
+	return dns_book_others(c->book, c->key, &r);
+}
+
 static bool is_right_reverse(const struct dns_change *c, const char *name, const char *data) {
-	return dns_records_has(c->wanted, name, DNS_PTR, data) || dns_table_count(&c->book->claims, name, DNS_PTR, data) > 0;
+	const struct dns_rrset *claimed = dns_table_find(&c->book->claims, name, DNS_PTR);
+	const struct dns_datum *d = NULL;
+
+	if (claimed)
+		HASH_FIND_STR(claimed->data, data, d);
+	return dns_records_has(c->wanted, name, DNS_PTR, data) || (d && is_others(c, claimed, d));
 }
 
 /* What it is to say: this entry's word, or that of another entry that has the address. NULL: nothing. */
@@ -161,7 +172,10 @@ static const char *reverse_wanted(const struct dns_change *c, const char *name) 
 	for (size_t i = 0; i < c->wanted->n; i++)
 		if (is_reverse(&c->wanted->v[i]) && strcmp(c->wanted->v[i].name, name) == 0)
 			return c->wanted->v[i].data;
-	return claimed ? claimed->data->text : NULL;
+	for (const struct dns_datum *d = claimed ? claimed->data : NULL; d; d = d->hh.next)
+		if (is_others(c, claimed, d))
+			return d->text;
+	return NULL;
 }
 
 /* No alias may be there: an update of a name that is one is left out without a word (RFC 2136, 3.4.2.2). */

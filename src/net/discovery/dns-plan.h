@@ -29,6 +29,8 @@ void dns_book_settle(struct dns_book *b, const char *key);
 bool dns_book_has_since(const struct dns_book *b, const char *key, uint64_t turn); /* it was changed after that */
 /* Every entry that has no TXT in `keys`, by its key, is not there, but for those that were changed after `turn`. */
 void dns_book_retain(struct dns_book *b, const struct dns_table *keys, uint64_t turn);
+/* Drops entries that are not there and were not changed after `turn`, when the oldest call that may still see them was asked. */
+void dns_book_prune(struct dns_book *b, uint64_t turn);
 /* An entry other than `key` has it. */
 bool dns_book_others(const struct dns_book *b, const char *key, const struct dns_record *record);
 
@@ -55,7 +57,8 @@ int dns_plan_update(const struct dns_change *c, const struct dns_table *seen, st
 /* Takes `old` away, where its TXT is what it was. */
 void dns_plan_removal(const struct dns_change *c, struct dns_update *ret);
 
-/* What is to be done about the reverse record `name`, which is seen (NULL: it is not there), once the book has the change. */
+/* What is to be done about the reverse record `name`, which is seen (NULL: it is not there). What the book has of the entry itself
+ * says nothing: `wanted` does. */
 enum dns_reverse { DNS_REVERSE_RIGHT, DNS_REVERSE_CHANGE, DNS_REVERSE_FOREIGN };
 enum dns_reverse dns_plan_reverse(const struct dns_change *c, const char *name, const struct dns_rrset *seen,
 				  struct dns_update *ret);

@@ -1,11 +1,13 @@
 /* Changing one entry. See dns-internal.h.
  *
- *              ┌─ done ───────────────────────────────┐
- *   forward ───┤                                      ├─▶ each reverse name: ask, change ─▶ end
- *              └─ not as it was ─▶ look ─▶ forward ───┘
+ *   set:   old reverse records ─▶ forward ─┬─ done ────────────────────▶ new reverse records ─▶ end
+ *                                    ▲     └─ not as it was ─▶ look ─┐
+ *                                    └──────────────────────────────┘
+ *   unset: look ─▶ reverse records ─▶ TXT and forward ─▶ end
  *
  * The first update is made of what the book knows, without a look: mostly that is how it is. When its prerequisites do not hold it
- * is looked at, once, and the second update has as its prerequisites what was seen. */
+ * is looked at, once, and the second update has as its prerequisites what was seen. Where a reverse record is to go first, it is
+ * looked at before that: no update of a reverse zone can have a prerequisite in another zone. */
 #include "net/discovery/dns-internal.h"
 
 #include "base/alloc.h"
@@ -13,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-static struct dns_change change_of(const struct dns_call *call, const struct dns_records *old) {
+struct dns_change dns_change_of(const struct dns_call *call, const struct dns_records *old) {
 	return (struct dns_change){
 		.book = &call->dns->book,
 		.key = call->was ? call->was->entry.key : call->wanted[0].key,
@@ -34,109 +36,6 @@ static void end_saying(struct dns_call *call, int code, const char *name, const 
 	end_with(call, code, &err);
 }
 
-/* ---- reverse records ---- */
-
-static void reverse_next(struct dns_call *call);
-
-static void reverse_failed(struct dns_call *call, const struct err *err) {
-	struct err warning = *err;
-
-	err_wrap(&warning, "its reverse record %s", call->reverse.v[call->at].name);
-	dns_call_warn(call, &warning);
-	call->at++;
-	call->attempts = 0;
-	reverse_next(call);
-}
-
-static void on_reverse_changed(void *ctx, int result, const struct err *err) {
-	struct dns_call *call = ctx;
-
-	dns_call_next_job(call);
-	if (result < 0 && (result != -ESTALE || call->attempts++ > 0)) {
-		reverse_failed(call, err);
-		return;
-	}
-	if (result == 0) {
-		call->at++;
-		call->attempts = 0;
-	}
-	reverse_next(call);
-}
-
-static void reverse_change(struct dns_call *call, const struct dns_change *c, const char *name, const struct dns_rrset *set) {
-	const char *zone = dns_reverse_zone(&call->dns->zones, name);
-	struct dns_update update;
-	struct err err;
-
-	dns_update_init(&update);
-	(void)dns_plan_reverse(c, name, set, &update);
-	int r = dns_ask_update(&call->client, zone, &update, dns_call_cb(call, on_reverse_changed), &call->job, &err);
-	dns_update_clear(&update);
-	if (r < 0)
-		reverse_failed(call, &err);
-}
-
-static void reverse_foreign(struct dns_call *call, const struct dns_rrset *set) {
-	char *text CLEANUP_FREE = dns_rrset_text(set);
-	struct err err;
-
-	err_set(&err, -EEXIST, "is foreign and was left: \"%s\"", text);
-	reverse_failed(call, &err);
-}
-
-static void on_reverse_seen(void *ctx, int result, const struct err *err) {
-	struct dns_call *call = ctx;
-	struct dns_change c = change_of(call, &call->old);
-
-	dns_call_next_job(call);
-	if (result < 0) {
-		reverse_failed(call, err);
-		return;
-	}
-	const char *name = call->reverse.v[call->at].name;
-	const struct dns_rrset *set = dns_table_find(&call->seen, name, DNS_PTR);
-	const struct dns_rrset *alias = dns_table_find(&call->seen, name, DNS_CNAME);
-	enum dns_reverse what = alias ? DNS_REVERSE_FOREIGN : dns_plan_reverse(&c, name, set, NULL);
-	if (what == DNS_REVERSE_FOREIGN) {
-		reverse_foreign(call, alias ? alias : set);
-		return;
-	}
-	if (what == DNS_REVERSE_CHANGE) {
-		reverse_change(call, &c, name, set);
-		return;
-	}
-	call->at++;
-	reverse_next(call);
-}
-
-static void reverse_next(struct dns_call *call) {
-	struct err err;
-
-	if (call->at == call->reverse.n) {
-		dns_call_end(call, 0, TAKE_PTR(call->text), NULL);
-		return;
-	}
-	const struct dns_records one = {.v = &call->reverse.v[call->at], .n = 1};
-	dns_table_clear(&call->seen);
-	int r = dns_ask(&call->client, &one, &call->seen, dns_call_cb(call, on_reverse_seen), &call->job, &err);
-	if (r < 0)
-		reverse_failed(call, &err);
-}
-
-static void add_reverse(struct dns_call *call, const struct dns_records *of) {
-	for (size_t i = 0; i < of->n; i++)
-		if (of->v[i].type == DNS_PTR)
-			dns_records_add_new(&call->reverse, of->v[i].name, DNS_PTR, NULL);
-}
-
-/* The entry stands (or is gone), and the book says so: the rest can only be a warning. */
-static void reverse_first(struct dns_call *call) {
-	add_reverse(call, &call->new);
-	add_reverse(call, &call->old);
-	call->attempts = 0;
-	reverse_next(call);
-}
-
 /* ---- forward ---- */
 
 static void look(struct dns_call *call, dns_job_fn *fn) {
@@ -152,6 +51,8 @@ static void look(struct dns_call *call, dns_job_fn *fn) {
 		end_with(call, r, &err);
 }
 
+static void end_done(struct dns_call *call) { dns_call_end(call, 0, TAKE_PTR(call->text), NULL); }
+
 static bool is_unknown(int result) { return result == -ETIMEDOUT || result == -EIO; }
 
 static void on_set_seen(void *ctx, int result, const struct err *err);
@@ -163,7 +64,7 @@ static void on_forward(void *ctx, int result, const struct err *err) {
 	dns_call_next_job(call);
 	if (result == 0) {
 		dns_book_put(&call->dns->book, key, &call->new);
-		reverse_first(call);
+		dns_reverse_enter(call, end_done);
 		return;
 	}
 	if (!is_unknown(result))
@@ -186,7 +87,7 @@ static int send_forward(struct dns_call *call, const struct dns_change *c, struc
 }
 
 static void forward_from(struct dns_call *call) {
-	const struct dns_change c = change_of(call, call->from);
+	const struct dns_change c = dns_change_of(call, call->from);
 	struct err err;
 	int r = send_forward(call, &c, &err);
 
@@ -198,7 +99,7 @@ static void forward_from(struct dns_call *call) {
 
 static void forward(struct dns_call *call, const struct dns_records *old) {
 	call->from = old;
-	forward_from(call);
+	dns_reverse_leave(call, forward_from);
 }
 
 /* ---- what was seen instead ---- */
@@ -237,7 +138,7 @@ static void end_other(struct dns_call *call, const char *name) {
 }
 
 static void adopt_seen(struct dns_call *call) {
-	const struct dns_change c = change_of(call, &call->old);
+	const struct dns_change c = dns_change_of(call, &call->old);
 	char *foreign CLEANUP_FREE = dns_plan_foreign(&c, &call->seen);
 	struct err err;
 
@@ -283,7 +184,7 @@ static int prepare(struct dns_call *call, struct err *err) {
 }
 
 void dns_set_first(struct dns_call *call) {
-	const struct dns_change c = change_of(call, &call->old);
+	const struct dns_change c = dns_change_of(call, &call->old);
 	struct err err;
 	int r = prepare(call, &err);
 
@@ -291,7 +192,7 @@ void dns_set_first(struct dns_call *call) {
 		end_with(call, r, &err);
 		return;
 	}
-	if (c.adopt) {
+	if (c.adopt || dns_reverse_leaves_any(call)) {
 		look(call, on_set_seen);
 		return;
 	}
@@ -303,54 +204,69 @@ void dns_set_first(struct dns_call *call) {
 
 static void removed(struct dns_call *call) {
 	dns_book_put(&call->dns->book, call->was->entry.key, &call->new);
-	reverse_first(call);
+	end_done(call);
 }
 
-static void on_unset_seen(void *ctx, int result, const struct err *err) {
-	struct dns_call *call = ctx;
+static void on_removed(void *ctx, int result, const struct err *err);
 
-	dns_call_next_job(call);
-	if (result < 0)
-		end_with(call, result, err);
-	else if (!dns_table_find(&call->seen, call->old.v[0].name, DNS_TXT))
-		removed(call);
-	else
-		end_saying(call, -ESTALE, call->old.v[0].name, "another entry is there now");
-}
-
-static void on_removed(void *ctx, int result, const struct err *err) {
-	struct dns_call *call = ctx;
-	struct dns_records one = {.v = call->old.v, .n = 1};
-	struct err ask_err;
-
-	dns_call_next_job(call);
-	if (result == 0) {
-		removed(call);
-		return;
-	}
-	if (result != -ESTALE) {
-		end_with(call, result, err);
-		return;
-	}
-	int r = dns_ask(&call->client, &one, &call->seen, dns_call_cb(call, on_unset_seen), &call->job, &ask_err);
-	if (r < 0)
-		end_with(call, r, &ask_err);
-}
-
-void dns_unset_first(struct dns_call *call) {
-	const struct dns_change c = change_of(call, &call->old);
+static void remove_forward(struct dns_call *call) {
+	const struct dns_change c = dns_change_of(call, &call->old);
 	struct dns_update update;
 	struct err err;
 
-	if (call->was->foreign) {
-		end_saying(call, -EEXIST, call->was->entry.key, "it is not heir's");
-		return;
-	}
-	dns_records_of(&call->dns->zones, &call->was->entry, call->was->version, &call->old);
 	dns_update_init(&update);
 	dns_plan_removal(&c, &update);
 	int r = dns_ask_update(&call->client, call->dns->zones.zone, &update, dns_call_cb(call, on_removed), &call->job, &err);
 	dns_update_clear(&update);
 	if (r < 0)
 		end_with(call, r, &err);
+}
+
+static void on_unset_seen(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+	const char *name = call->old.v[0].name;
+
+	dns_call_next_job(call);
+	if (result < 0)
+		end_with(call, result, err);
+	else if (!dns_table_find(&call->seen, name, DNS_TXT))
+		dns_reverse_leave(call, removed);
+	else if (has_txt_of(call, name, &call->old))
+		dns_reverse_leave(call, remove_forward);
+	else
+		end_saying(call, -ESTALE, name, "another entry is there now");
+}
+
+static void look_at_txt(struct dns_call *call) {
+	const struct dns_records one = {.v = call->old.v, .n = 1};
+	struct err err;
+
+	dns_table_clear(&call->seen);
+	int r = dns_ask(&call->client, &one, &call->seen, dns_call_cb(call, on_unset_seen), &call->job, &err);
+	if (r < 0)
+		end_with(call, r, &err);
+}
+
+static void on_removed(void *ctx, int result, const struct err *err) {
+	struct dns_call *call = ctx;
+
+	dns_call_next_job(call);
+	if (result == 0)
+		removed(call);
+	else if (result == -ESTALE && call->attempts++ == 0)
+		look_at_txt(call);
+	else
+		end_with(call, result, err);
+}
+
+void dns_unset_first(struct dns_call *call) {
+	if (call->was->foreign) {
+		end_saying(call, -EEXIST, call->was->entry.key, "it is not heir's");
+		return;
+	}
+	dns_records_of(&call->dns->zones, &call->was->entry, call->was->version, &call->old);
+	if (dns_reverse_leaves_any(call))
+		look_at_txt(call);
+	else
+		remove_forward(call);
 }

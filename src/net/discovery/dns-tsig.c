@@ -167,7 +167,7 @@ int dns_tsig_sign(struct dns_tsig *t, uint8_t **wire, size_t *n, struct err *err
 	buf_append(&b, *wire, *n);
 	put_tsig(&b, t, &now, mac, *wire);
 	if (b.len > DNS_MESSAGE_MAX) {
-		int r = err_set(err, -EINVAL, "a message of %zu bytes is more than DNS can carry: too many instances", b.len);
+		int r = err_set(err, -EPROTO, "a message of %zu bytes is more than DNS can carry: too many instances", b.len);
 		buf_clear(&b);
 		return r;
 	}

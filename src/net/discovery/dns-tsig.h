@@ -34,7 +34,7 @@ struct dns_tsig {
 };
 
 void dns_tsig_clear(struct dns_tsig *t);
-/* A new message: *wire (by malloc) with its TSIG behind it. -EINVAL: too long for a message then. */
+/* A new message: *wire (by malloc) with its TSIG behind it. -EPROTO: too long for a message then. */
 int dns_tsig_sign(struct dns_tsig *t, uint8_t **wire, size_t *n, struct err *err);
 
 struct dns_tsig_said {

@@ -52,15 +52,25 @@ static void free_call(struct dns_call *call) {
 	free(call->text);
 	dns_table_clear(&call->seen);
 	dns_table_clear(&call->asked);
-	dns_table_clear(&call->learned);
 	dns_table_clear(&call->ours);
 	dns_table_clear(&call->strange);
+	dns_table_clear(&call->seen_reverse);
 	dns_records_clear(&call->old);
 	dns_records_clear(&call->new);
 	dns_records_clear(&call->places);
 	dns_records_clear(&call->reverse);
 	strs_clear(&call->fetched);
 	uv_close((uv_handle_t *)&call->timer, on_timer_closed);
+}
+
+/* The oldest call that is under way was asked then. */
+static uint64_t oldest_turn(const struct dns *d) {
+	uint64_t turn = d->book.turn;
+	const struct dns_call *call;
+
+	DL_FOREACH (d->calls, call)
+		turn = call->turn < turn ? call->turn : turn;
+	return turn;
 }
 
 static void wake_waiting(struct dns *d) {
@@ -85,6 +95,8 @@ void dns_call_end(struct dns_call *call, int result, char *version, const struct
 		err_wrap(&told, "%s: %s", d->base.name, d->server);
 	call->n_found = 0;
 	free_call(call);
+	if (on_list)
+		dns_book_prune(&d->book, oldest_turn(d));
 	wake_waiting(d);
 	if (on_list)
 		on_list(user, result, result == 0 ? found : NULL, result == 0 ? n : 0, told.code ? &told : NULL);
@@ -205,9 +217,9 @@ static void on_timer(uv_timer_t *timer) {
 	struct err err;
 
 	if (left.ns <= 0) {
-		err_set(&err, -ENOTCONN,
-			call->begun ? "its address was not found in time" : "other changes of the service took all the time");
-		dns_call_end(call, -ENOTCONN, NULL, &err);
+		int code = call->begun ? err_set(&err, -ENOTCONN, "its address was not found in time")
+				       : err_set(&err, -ESTALE, "other changes of the service took all the time");
+		dns_call_end(call, code, NULL, &err);
 		return;
 	}
 	uv_timer_start(timer, on_timer, (uint64_t)span_to_ms(left) + 1, 0);
@@ -285,6 +297,7 @@ static void dns_free(struct discovery *base) {
 
 	while (d->calls)
 		free_call(d->calls);
+	dns_learning_clear(&d->learning);
 	dns_book_clear(&d->book);
 	dns_zones_clear(&d->zones);
 	secret_free(d->secret);

@@ -11,8 +11,8 @@
  * Every update has prerequisites: the TXT as it was (or none), and that the service's name holds nothing but what our own entries
  * put there. So a foreign record is never overwritten or joined. A reverse record that is foreign is left, with a warning.
  *
- * Where the key may not transfer the zone, only entries that are wanted are found. BIND 9.18 holds at most a hundred addresses of
- * one name (max-records-per-type) and answers SERVFAIL to more. */
+ * Where the zone cannot be transferred, only entries that are wanted are found, and a list says so once, as a warning. BIND 9.18
+ * holds at most a hundred addresses of one name (max-records-per-type) and answers SERVFAIL to more. */
 #ifndef DISCOVERY_DNS_H
 #define DISCOVERY_DNS_H
 
