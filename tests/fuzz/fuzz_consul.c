@@ -35,6 +35,22 @@ static void check(struct consul_services *list) {
 	consul_services_clear(list);
 }
 
+/* Piece by piece it is the same. */
+static void read_again(const char *text, size_t size, const struct consul_services *whole) {
+	struct consul_reader *r = consul_reader_new(text, size, "prod");
+	struct consul_services list = {0};
+	struct err err;
+	int result;
+
+	do
+		result = consul_reader_go_on(r, 1, &list, &err);
+	while (result > 0);
+	if (whole)
+		assert(result == 0 && list.n == whole->n && list.has_node == whole->has_node);
+	consul_services_clear(&list);
+	consul_reader_free(r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	const char *text = (const char *)data;
 	struct consul_services list = {0};
@@ -42,7 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	int64_t index = 0;
 	struct err err;
 
-	if (consul_parse_catalog(text, size, "prod", &list, &err) == 0)
+	bool good = consul_parse_catalog(text, size, "prod", &list, &err) == 0;
+	read_again(text, size, good ? &list : NULL);
+	if (good)
 		check(&list);
 	if (consul_parse_agent(text, size, "prod", &list, &err) == 0)
 		check(&list);

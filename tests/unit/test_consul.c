@@ -521,6 +521,93 @@ static void every_bad_list_is_refused_by_its_sender(void **state) {
 	}
 }
 
+static int read_piece_by_piece(const char *body, struct consul_services *ret, int *steps) {
+	struct consul_reader *r = consul_reader_new(body, strlen(body), "prod");
+	struct err err;
+	int result;
+
+	for (*steps = 1; (result = consul_reader_go_on(r, 1, ret, &err)) > 0; ++*steps)
+		;
+	consul_reader_free(r);
+	return result;
+}
+
+#define A "{\"ID\":\"a\",\"Service\":\"x\"}"
+#define B "{\"ID\":\"b\",\"Service\":\"x\"}"
+
+static const struct {
+	const char *what, *body;
+	size_t n;
+	int steps;
+	bool has_node;
+} pieces[] = {
+	{"nothing", "null", 0, 1, false},
+	{"no services", "{\"Node\":{},\"Services\":[]}", 0, 2, true},
+	{"white space", " {\n\"Node\" : {} ,\"Services\": [ ] } ", 0, 2, true},
+	{"two", "{\"Node\":{},\"Services\":[" A "," B "]}", 2, 4, true},
+	{"the node last", "{\"Services\":[" A "],\"Node\":{}}", 1, 3, true},
+	{"an object of them", "{\"Node\":{},\"Services\":{\"a\":" A "}}", 1, 1, true},
+	{"something else too", "{\"More\":[1,2],\"Services\":null,\"Node\":null}", 0, 3, true},
+};
+
+static void a_list_that_is_read_piece_by_piece_is_the_same(void **state) {
+	int steps;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct consul_services whole = {0}, got = {0};
+		struct err err;
+		assert_int_equal(consul_parse_catalog(pieces[i].body, strlen(pieces[i].body), "prod", &whole, &err), 0);
+		int r = read_piece_by_piece(pieces[i].body, &got, &steps);
+		if (r != 0 || got.n != pieces[i].n || whole.n != got.n || got.has_node != whole.has_node)
+			fail_msg("%s: %d, %zu services in %d steps", pieces[i].what, r, got.n, steps);
+		if (steps < pieces[i].steps)
+			fail_msg("%s: expected %d steps or more, got %d", pieces[i].what, pieces[i].steps, steps);
+		consul_services_clear(&whole);
+		consul_services_clear(&got);
+	}
+}
+
+static void a_bad_list_is_refused_piece_by_piece_too(void **state) {
+	static const char *const more[] = {
+		"{",
+		"{\"Services\":[],\"Services\":[]}",
+		"{\"Node\":{},}",
+		"{\"Services\":[]}x",
+		"{\"Services\":[" A ",]}",
+		"{\"Services\":[" A B "]}",
+	};
+	struct consul_services got = {0};
+	int steps;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(bad_lists) / sizeof(bad_lists[0]); i++)
+		if (strcmp(bad_lists[i].match, "/node-services/") == 0 &&
+		    read_piece_by_piece(bad_lists[i].body, &got, &steps) != -EPROTO)
+			fail_msg("%s is taken", bad_lists[i].what);
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		if (read_piece_by_piece(more[i], &got, &steps) != -EPROTO)
+			fail_msg("%s is taken", more[i]);
+}
+
+static void a_long_list_is_listed(void **state) {
+	struct bed *t = *state;
+	struct buf body = {0};
+
+	buf_puts(&body, "{\"Node\":{},\"Services\":[");
+	for (int i = 0; i < 1200; i++)
+		buf_printf(&body, "{\"ID\":\"x%d\",\"Service\":\"x\",\"Address\":\"%0120d\"},", i, 0);
+	buf_puts(&body, A "]}");
+	CLEANUP_FREE char *text = buf_take(&body);
+	set_rule(t, SERVER, "/node-services/", 200, text);
+	assert_int_equal(list(t), 0);
+	assert_int_equal(t->n_found, 0); /* nothing of it is ours */
+	text[strlen(text) - 1] = ']';
+	set_rule(t, SERVER, "/node-services/", 200, text);
+	assert_int_equal(list(t), -EPROTO);
+	assert_non_null(strstr(t->error, "consul: 127.0.0.1:"));
+}
+
 static void an_answer_without_end_is_refused(void **state) {
 	struct bed *t = *state;
 	CLEANUP_FREE char *huge = xcalloc(1, CONSUL_ENTRY_MAX + 2);
@@ -1055,6 +1142,9 @@ int main(void) {
 		PLAIN(what_another_cluster_wrote_is_foreign),
 		PLAIN(what_is_ours_and_damaged_is_incomplete_and_says_why),
 		PLAIN(every_bad_list_is_refused_by_its_sender),
+		PLAIN(a_list_that_is_read_piece_by_piece_is_the_same),
+		PLAIN(a_bad_list_is_refused_piece_by_piece_too),
+		PLAIN(a_long_list_is_listed),
 		PLAIN(an_answer_without_end_is_refused),
 		PLAIN(what_is_written_is_read_back_equal),
 		PLAIN(an_entry_that_consul_would_refuse_is_not_sent),

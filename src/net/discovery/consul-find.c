@@ -11,13 +11,17 @@
 #include <string.h>
 
 #define PARALLEL 16
-#define AGENT_TIME span_ms(500) /* for an agent that is looked at; a host that is gone takes all of it */
+#define LONG ((size_t)128 << 10) /* an answer that is not read in one turn of the loop */
+#define SLICE ((size_t)500)      /* services that are */
+#define AGENT_TIME span_ms(500)  /* for an agent that is looked at; a host that is gone takes all of it */
 
 struct job {
 	struct consul_find *find;
 	char *node;               /* Consul's, of a look at the catalog; NULL: */
 	struct consul_host *host; /* of a look at an agent; NULL: the checks */
 	struct consul_ask *ask;
+	struct consul_reader *reader; /* of a long list, while it is read */
+	char *where;                  /* it came from */
 };
 
 struct consul_find {
@@ -29,6 +33,7 @@ struct consul_find {
 	struct consul_place *places;
 	size_t n, room;
 	bool *asked, *answered; /* of each host: its agent */
+	uv_timer_t *turns;      /* of what is read piece by piece; NULL: nothing ever was */
 	consul_find_fn *fn;
 	void *ctx;
 };
@@ -38,11 +43,17 @@ static void place_clear(struct consul_place *p) {
 	free(p->node);
 }
 
+static void on_closed(uv_handle_t *handle) { free(handle); }
+
 void consul_find_free(struct consul_find *f) {
 	if (!f)
 		return;
+	if (f->turns)
+		uv_close((uv_handle_t *)f->turns, on_closed);
 	for (size_t i = 0; i < f->n_jobs; i++) {
 		consul_ask_free(f->jobs[i]->ask);
+		consul_reader_free(f->jobs[i]->reader);
+		free(f->jobs[i]->where);
 		free(f->jobs[i]->node);
 		free(f->jobs[i]);
 	}
@@ -146,21 +157,26 @@ static void take_services(struct job *j, struct consul_services *list) {
 	}
 }
 
+static void take_list(struct job *j, struct consul_services *list) {
+	struct consul *c = j->find->consul;
+
+	if (j->host)
+		j->find->answered[j->host - c->hosts] = true;
+	else if (is_own(c, j->node))
+		c->has_node = list->has_node;
+	take_services(j, list);
+	consul_services_clear(list);
+}
+
 static int read_services(struct job *j, const struct consul_answer *a, struct err *err) {
 	struct consul *c = j->find->consul;
 	struct consul_services list = {0};
 	int r = j->host ? consul_parse_agent(a->body, a->body_len, c->cluster, &list, err)
 			: consul_parse_catalog(a->body, a->body_len, c->cluster, &list, err);
 
-	if (r < 0)
-		return r;
-	if (j->host)
-		j->find->answered[j->host - c->hosts] = true;
-	else if (is_own(c, j->node))
-		c->has_node = list.has_node;
-	take_services(j, &list);
-	consul_services_clear(&list);
-	return 0;
+	if (r == 0)
+		take_list(j, &list);
+	return r;
 }
 
 static int read_checks(struct consul_find *f, const struct consul_answer *a, struct err *err) {
@@ -235,24 +251,15 @@ static void put_together(struct consul_find *f) {
 		qsort(f->places, n, sizeof(*f->places), compare_for_use);
 }
 
-static void fail(struct consul_find *f, const struct consul_answer *a, int result, struct err *err) {
-	if (a->result == 0)
-		err_wrap(err, "%s", a->where);
-	f->fn(f->ctx, result, NULL, 0, err);
-}
-
-static void on_answer(void *ctx, const struct consul_answer *answer) {
-	struct job *j = ctx;
+/* The last thing that its caller does. where: what was wrong with an answer of its; NULL: there was none. */
+static void job_over(struct job *j, int result, const char *where, struct err *err) {
 	struct consul_find *f = j->find;
-	struct err err = answer->err;
-	int r = answer->result;
 
-	j->ask = NULL;
 	f->running--;
-	if (r == 0)
-		r = j->node || j->host ? read_services(j, answer, &err) : read_checks(f, answer, &err);
-	if (r < 0 && !j->host) {
-		fail(f, answer, r, &err);
+	if (result < 0 && !j->host) {
+		if (where)
+			err_wrap(err, "%s", where);
+		f->fn(f->ctx, result, NULL, 0, err);
 		return;
 	}
 	go_on(f);
@@ -260,6 +267,64 @@ static void on_answer(void *ctx, const struct consul_answer *answer) {
 		return;
 	put_together(f);
 	f->fn(f->ctx, 0, f->places, f->n, NULL);
+}
+
+static void next_turn(struct consul_find *f);
+
+static struct job *reading_job(const struct consul_find *f) {
+	for (size_t i = 0; i < f->n_jobs; i++)
+		if (f->jobs[i]->reader)
+			return f->jobs[i];
+	return NULL;
+}
+
+static void on_turn(uv_timer_t *timer) {
+	struct consul_find *f = timer->data;
+	struct job *j = reading_job(f);
+	struct consul_services list = {0};
+	struct err err;
+
+	if (!j)
+		return;
+	next_turn(f);
+	int r = consul_reader_go_on(j->reader, SLICE, &list, &err);
+	if (r > 0)
+		return;
+	consul_reader_free(TAKE_PTR(j->reader));
+	if (r == 0)
+		take_list(j, &list);
+	job_over(j, r, j->where, &err);
+}
+
+static void next_turn(struct consul_find *f) {
+	if (!f->turns) {
+		f->turns = xnew(uv_timer_t);
+		uv_timer_init(f->consul->loop, f->turns);
+		f->turns->data = f;
+	}
+	uv_timer_start(f->turns, on_turn, 1, 0); /* of 0 it may run in this turn */
+}
+
+static void read_by_turns(struct job *j, const struct consul_answer *a) {
+	j->reader = consul_reader_new(a->body, a->body_len, j->find->consul->cluster);
+	j->where = xstrdup(a->where);
+	next_turn(j->find);
+}
+
+static void on_answer(void *ctx, const struct consul_answer *answer) {
+	struct job *j = ctx;
+	struct err err = answer->err;
+	int r = answer->result;
+
+	j->ask = NULL;
+	if (r == 0 && j->node && answer->body_len > LONG) {
+		read_by_turns(j, answer);
+		return;
+	}
+	const char *where = r == 0 ? answer->where : NULL;
+	if (r == 0)
+		r = j->node || j->host ? read_services(j, answer, &err) : read_checks(j->find, answer, &err);
+	job_over(j, r, where, &err);
 }
 
 struct consul_find *consul_find(struct consul *c, const char *key, const bool *hosts, struct mono deadline, consul_find_fn *fn,

@@ -39,6 +39,12 @@ void consul_services_clear(struct consul_services *s);
 /* /v1/catalog/node-services/<node> and /v1/agent/services. Those without a label as their ID are left out: nothing of ours is
  * there, and nothing of ours can be wanted there. */
 int consul_parse_catalog(const char *body, size_t n, const char *cluster, struct consul_services *ret, struct err *err);
+/* The same a piece at a time. A node's ten thousand services at once would hold up the loop. */
+struct consul_reader;
+struct consul_reader *consul_reader_new(const char *body, size_t n, const char *cluster); /* the body is copied, the cluster not */
+void consul_reader_free(struct consul_reader *r);                                         /* NULL is fine */
+/* Reads up to that many services. 1: there are more; 0: *ret is all of it; -EPROTO. Not after anything but 1. */
+int consul_reader_go_on(struct consul_reader *r, size_t services, struct consul_services *ret, struct err *err);
 int consul_parse_agent(const char *body, size_t n, const char *cluster, struct consul_services *ret, struct err *err);
 /* /v1/health/state/any: the nodes, each once. */
 int consul_parse_checks(const char *body, size_t n, struct strs *ret, struct err *err);

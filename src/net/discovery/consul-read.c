@@ -269,6 +269,136 @@ int consul_parse_catalog(const char *body, size_t n, const char *cluster, struct
 	return r;
 }
 
+/* ---- reading: a long list, piece by piece ---- */
+
+struct consul_reader {
+	char *body;
+	size_t n, at;
+	const char *cluster;
+	bool begun, in_list, has_list; /* inside of the root; of its services; these were read */
+	bool other;                    /* the services are no list */
+	struct consul_services list;
+	size_t room;
+};
+
+struct consul_reader *consul_reader_new(const char *body, size_t n, const char *cluster) {
+	struct consul_reader *r = xnew(struct consul_reader);
+
+	r->body = xmalloc(n + 1);
+	memcpy(r->body, body, n);
+	r->body[n] = '\0';
+	r->n = n;
+	r->cluster = cluster;
+	return r;
+}
+
+void consul_reader_free(struct consul_reader *r) {
+	if (!r)
+		return;
+	consul_services_clear(&r->list);
+	free(r->body);
+	free(r);
+}
+
+/* What comes behind white space; '\0': nothing. */
+static char peek(struct consul_reader *r) {
+	r->at += strspn(r->body + r->at, " \t\r\n");
+	return r->body[r->at];
+}
+
+static bool skip(struct consul_reader *r, char c) {
+	bool there = peek(r) == c;
+
+	r->at += there;
+	return there;
+}
+
+static int bad_list(struct err *err) { return err_set(err, -EPROTO, "its answer is no node with services"); }
+
+static int read_value(struct consul_reader *r, json_t **ret, struct err *err) {
+	json_error_t e;
+
+	*ret = json_loadb(r->body + r->at, r->n - r->at, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &e);
+	if (!*ret)
+		return err_set(err, -EPROTO, "its answer: bad JSON at byte %zu", r->at);
+	r->at += (size_t)e.position;
+	return 0;
+}
+
+/* The list's next one, and whatever ends it. */
+static int read_item(struct consul_reader *r, struct err *err) {
+	json_t *item CLEANUP_JSON = NULL;
+	int result = read_value(r, &item, err);
+
+	if (result == 0)
+		result = add_service(item, r->cluster, &r->list, &r->room, err);
+	if (result < 0 || skip(r, ','))
+		return result;
+	r->in_list = false;
+	return skip(r, ']') ? 0 : bad_list(err);
+}
+
+static int read_other(struct consul_reader *r, const char *key, struct err *err) {
+	json_t *value CLEANUP_JSON = NULL;
+	int result = read_value(r, &value, err);
+
+	if (result < 0)
+		return result;
+	if (strcmp(key, "Node") == 0 && !json_is_null(value)) {
+		result = json_is_object(value) && !r->list.has_node ? 0 : bad_list(err);
+		r->list.has_node = true;
+	}
+	r->other |= strcmp(key, "Services") == 0 && !json_is_null(value);
+	return result;
+}
+
+/* One of the root's members; of the services only where they begin. */
+static int read_member(struct consul_reader *r, struct err *err) {
+	json_t *key CLEANUP_JSON = NULL;
+	int result = peek(r) == '"' ? read_value(r, &key, err) : bad_list(err);
+
+	if (result < 0 || !skip(r, ':'))
+		return bad_list(err);
+	if (strcmp(json_string_value(key), "Services") != 0 || !(skip(r, '[')))
+		return read_other(r, json_string_value(key), err);
+	if (r->has_list)
+		return bad_list(err);
+	r->has_list = true;
+	r->in_list = !skip(r, ']');
+	return 0;
+}
+
+/* 1: there is more behind it. */
+static int read_next(struct consul_reader *r, struct err *err) {
+	int result = r->in_list ? read_item(r, err) : read_member(r, err);
+
+	if (result < 0 || r->in_list)
+		return result < 0 ? result : 1;
+	if (skip(r, ','))
+		return 1;
+	return skip(r, '}') && r->at + strspn(r->body + r->at, " \t\r\n") == r->n ? 0 : bad_list(err);
+}
+
+/* What is no object with a list in it is read as a whole. */
+int consul_reader_go_on(struct consul_reader *r, size_t services, struct consul_services *ret, struct err *err) {
+	int result = 1;
+
+	if (!r->begun)
+		r->other = !skip(r, '{');
+	r->begun = true;
+	for (size_t i = 0; i < services && result > 0 && !r->other; i++)
+		result = read_next(r, err);
+	if (r->other)
+		return consul_parse_catalog(r->body, r->n, r->cluster, ret, err);
+	if (result != 0)
+		return result;
+	*ret = r->list;
+	r->list = (struct consul_services){0};
+	return 0;
+}
+
+/* ---- reading: an agent's, checks ---- */
+
 int consul_parse_agent(const char *body, size_t n, const char *cluster, struct consul_services *ret, struct err *err) {
 	json_t *root CLEANUP_JSON = NULL;
 	int r = parse(body, n, &root, err);
