@@ -23,8 +23,6 @@ struct wish {
 	bool host;
 };
 
-static unsigned generation_of(const struct fake_container *c) { return c->generation ? c->generation : 1; }
-
 /* ---- what is to be there ---- */
 
 static const struct fake_service unlabelled;
@@ -64,7 +62,7 @@ static bool wish_for(const struct sim *s, const char *workload, const struct fak
 			     .tag = v->tag,
 			     .node = s->fake.nodes[c->node].name,
 			     .container = c->name,
-			     .generation = generation_of(c),
+			     .generation = fake_generation(c),
 			     .host = by_host(s, v)};
 	discovery_key(workload, (unsigned)i + 1, ret->key);
 	return service_is_name(ret->service) && fill_address(c, v, ret);
@@ -101,7 +99,7 @@ static const struct fake_container *container_of(const struct sim *s, const char
 		return fake_by_id(&s->fake, id_of(workload));
 	for (int i = 0; i < s->fake.n_containers; i++) {
 		const struct fake_container *c = s->fake.containers[i];
-		if (sim_truth(s, c) == t && generation_of(c) == generation && (!found || c->proved))
+		if (sim_truth(s, c) == t && fake_generation(c) == generation && (!found || c->proved))
 			found = c;
 	}
 	return found;

@@ -10,8 +10,6 @@ static bool changes_something(enum effect_kind k) {
 
 static bool is_on_container(enum effect_kind k) { return (k >= EFFECT_START && k <= EFFECT_REMOVE) || k == EFFECT_ISOLATE; }
 
-static unsigned generation_of(const struct fake_container *c) { return c->generation ? c->generation : 1; }
-
 /* ---- nothing is touched that did not opt in, and nothing of another workload ---- */
 
 static void check_touched(struct sim *s, const struct effect *e, const char *id) {
@@ -63,9 +61,9 @@ static void check_number(struct sim *s, const struct effect *e) {
 
 	for (int i = 0; i < s->fake.n_containers && t; i++) {
 		const struct fake_container *c = s->fake.containers[i];
-		if (sim_truth(s, c) == t && generation_of(c) >= e->generation && strcmp(c->takeover, e->takeover) != 0)
+		if (sim_truth(s, c) == t && fake_generation(c) >= e->generation && strcmp(c->takeover, e->takeover) != 0)
 			sim_fail(s, INV_OWNER, "%s is made as generation %u, and there was one of generation %u", e->name,
-				 e->generation, generation_of(c));
+				 e->generation, fake_generation(c));
 	}
 }
 
@@ -78,13 +76,13 @@ static void check_removal(struct sim *s, const struct effect *e) {
 	if (!c || !c->started || *e->takeover)
 		return;
 	const struct fake_container *owner = w ? fake_by_id(&s->fake, w->container) : NULL;
-	bool newer = w && (w->generation > generation_of(c) || c->touched); /* by hand: a staged one that was given up long ago */
+	bool newer = w && (w->generation > fake_generation(c) || c->touched); /* by hand: a staged one that was given up long ago */
 	const struct world_node *at = w ? world_node(resched_world(s->machine), w->node) : NULL;
 	if (owner && at && at->verdict != NODE_ALIVE)
 		sim_fail(s, INV_REMOVED, "%s is to be removed, and %s, where the newer one is, does not answer", c->name, at->name);
 	if (!owner || owner == c || !w->verified || !owner->proved || !newer)
 		sim_fail(s, INV_REMOVED, "%s (generation %u) is to be removed, and no newer one was proved", c->name,
-			 generation_of(c));
+			 fake_generation(c));
 }
 
 /* ---- one start at a time, and none before the address was let go ---- */

@@ -77,6 +77,7 @@ const struct coverage_move coverage_moves[] = {
 
 	DID(ROW_FENCE_STOP, OK, ON, false),
 	DID(ROW_FENCE_STOP, REFUSED, ON, true),
+	DID(ROW_FENCE_STOP, REFUSED, OPERATOR, true),
 	DID(ROW_FENCE_STOP, REFUSED, WAITS, false),
 	DID(ROW_FENCE_STOP, NOT_DONE, SAME, false),
 	DID(ROW_FENCE_STOP, NOT_DONE, WAITS, true),

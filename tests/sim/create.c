@@ -69,15 +69,11 @@ static void publish_port(struct fake_container *c, const json_t *body) {
 static void find_service(struct fake_container *c, const json_t *body, int number) {
 	struct fake_service *s = &c->services[number - 1];
 	char key[40];
-	int n = number > 1 ? snprintf(key, sizeof(key), "heir.service.%d", number) : snprintf(key, sizeof(key), "heir.service");
 
-	snprintf(s->name, sizeof(s->name), "%s", label(body, key));
-	snprintf(key + n, sizeof(key) - (size_t)n, ".port");
-	s->port = (uint16_t)atoi(label(body, key));
-	snprintf(key + n, sizeof(key) - (size_t)n, ".tags");
-	snprintf(s->tag, sizeof(s->tag), "%s", label(body, key));
-	snprintf(key + n, sizeof(key) - (size_t)n, ".address");
-	const char *address = label(body, key);
+	snprintf(s->name, sizeof(s->name), "%s", label(body, fake_service_label(number, "", key)));
+	s->port = (uint16_t)atoi(label(body, fake_service_label(number, ".port", key)));
+	snprintf(s->tag, sizeof(s->tag), "%s", label(body, fake_service_label(number, ".tags", key)));
+	const char *address = label(body, fake_service_label(number, ".address", key));
 	s->address = strcmp(address, "host") == 0 ? SERVICE_HOST : *address ? SERVICE_OVERLAY : SERVICE_UNSAID;
 	if (*s->name)
 		c->n_services = number;

@@ -85,6 +85,16 @@ bool fake_is_attached(const struct fake_container *c) {
 	return c->running;
 }
 
+unsigned fake_generation(const struct fake_container *c) { return c->generation ? c->generation : 1; }
+
+const char *fake_service_label(int number, const char *field, char key[40]) {
+	if (number > 1)
+		snprintf(key, 40, "heir.service.%d%s", number, field);
+	else
+		snprintf(key, 40, "heir.service%s", field);
+	return key;
+}
+
 /* ---- acting ---- */
 
 struct fake_container *fake_add(struct fake *f, int node, const char *name) {

@@ -98,7 +98,10 @@ struct fake_container *fake_find(const struct fake *f, int node, const char *id_
 struct fake_container *fake_by_id(const struct fake *f, const char *id);                  /* NULL; also what existed once */
 struct fake_container *fake_holder(const struct fake *f, int net, const char *ip);        /* NULL */
 bool fake_has_overlay(const struct fake_container *c);
-bool fake_is_attached(const struct fake_container *c); /* runs, and has all its addresses */
+bool fake_is_attached(const struct fake_container *c);    /* runs, and has all its addresses */
+unsigned fake_generation(const struct fake_container *c); /* 1 without a label */
+/* heir.service, heir.service.2, …; field "" or ".port". Returns key. */
+const char *fake_service_label(int number, const char *field, char key[40]);
 const char *fake_net_name(int net);
 const char *fake_net_id(int net);
 int fake_net_index(const struct world_net *net); /* by ID, else by name; -1 */

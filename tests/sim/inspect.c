@@ -19,7 +19,6 @@ struct inspection {
 static void label_service(json_t *labels, int number, const struct fake_service *s) {
 	static const char *const addresses[] = {[SERVICE_OVERLAY] = "overlay", [SERVICE_HOST] = "host"};
 	char key[40], port[8];
-	int n = number > 1 ? snprintf(key, sizeof(key), "heir.service.%d", number) : snprintf(key, sizeof(key), "heir.service");
 
 	snprintf(port, sizeof(port), "%u", s->port);
 	const struct {
@@ -30,11 +29,9 @@ static void label_service(json_t *labels, int number, const struct fake_service 
 		{".tags", *s->tag ? s->tag : NULL},
 		{".address", s->address ? addresses[s->address] : NULL},
 	};
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		snprintf(key + n, sizeof(key) - (size_t)n, "%s", fields[i].field);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (fields[i].value)
-			json_set_str(labels, key, fields[i].value);
-	}
+			json_set_str(labels, fake_service_label(number, fields[i].field, key), fields[i].value);
 }
 
 static json_t *labels(const struct fake_container *c) {
@@ -81,7 +78,7 @@ static json_t *host_config(const struct fake_container *c) {
 	char port[8];
 
 	if (c->port || c->any_port) {
-		snprintf(port, sizeof(port), "%.0u", c->port);
+		snprintf(port, sizeof(port), "%.0u", c->port); /* "" for any */
 		json_object_set_new(ports, "80/tcp", json_pack("[{s:s, s:s}]", "HostIp", "", "HostPort", port));
 	}
 	return json_pack("{s:s, s:o, s:o}", "NetworkMode", network_mode(c), "RestartPolicy", restart_policy(c), "PortBindings",

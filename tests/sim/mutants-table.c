@@ -57,7 +57,7 @@ const struct mutant_story mutant_stories[MUTANT_MAX] = {
 	/* addresses and names */
 	MUTANT_ROW(MAC_DROPPED, BREAKS(ADDRESS), "the replacement gets another MAC"),
 	MUTANT_ROW(SECOND_NETWORK_DROPPED, BREAKS(ADDRESS), "the replacement gets the first of its networks only"),
-	MUTANT_ROW(MEMORY_NOT_FROZEN, BREAKS(ADDRESS) | BREAKS(ENDS),
+	MUTANT_ROW(MEMORY_NOT_FROZEN, BREAKS(ADDRESS) | BREAKS(ENDS) | BREAKS(FOUND),
 		   "what a workload is made again from is overwritten by what is left of a stale copy"),
 	/* what is removed */
 	MUTANT_ROW(REMOVED_BEFORE_VERIFIED, BREAKS(REMOVED), "stale copies are removed before the owner is verified"),

@@ -78,7 +78,8 @@ static void answers(struct still *s, int result) {
 	s->done = NULL;
 	if (result < 0)
 		err_set(&err, result, "still: no");
-	fn(s->user, result, "1", result < 0 ? &err : NULL);
+	if (fn)
+		fn(s->user, result, "1", result < 0 ? &err : NULL);
 }
 
 /* ---- the bed ---- */
