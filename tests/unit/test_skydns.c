@@ -1,5 +1,6 @@
 /* SkyDNS' keys in a stand-in etcd: what is written, what is found again, and what is left alone. */
 #include "net/discovery/skydns-judge.h"
+#include "net/discovery/skydns-known.h"
 #include "net/discovery/skydns.h"
 
 #include "etcd-standin.h"
@@ -622,6 +623,166 @@ static void whether_a_silent_server_can_have_done_it_is_told(void **state) {
 	assert_complete(t, &t->web);
 }
 
+/* ---- what is known of an entry ---- */
+
+/* What is compared with is another by now. */
+static void refuse_and_fall_silent(void *ctx) {
+	struct bed *t = ctx;
+	CLEANUP_FREE char *same = xstrdup(etcd_standin_get(&t->etcd, LEAF));
+
+	etcd_standin_put(&t->etcd, LEAF, same);
+	fall_silent(ctx);
+}
+
+/* Its answer is lost: it was done or not. */
+static void rename_without_answer(struct bed *t, bool done) {
+	assert_int_equal(look(t, &t->web), 0);
+	assert_complete(t, &t->web);
+	struct discovery_found was = t->found[0];
+	t->n = 0;
+	make(t, true, NULL, span_sec(20)); /* which did not see it itself */
+	xstr_replace(&t->web.service, "www");
+	xstr_replace(&t->web.address, "10.20.0.51");
+	t->etcd.before = done ? fall_silent : refuse_and_fall_silent;
+	t->etcd.ctx = t;
+	assert_int_equal(set(t, &t->web, &was), -EIO);
+	t->etcd.before = NULL;
+	discovery_found_clear(&was);
+}
+
+static void after_a_rename_without_answer_the_entry_is_found_wherever_it_is(void **state) {
+	struct bed *t = *state;
+
+	for (int done = 0; done < 2; done++) {
+		discovery_entry_clear(&t->web);
+		t->web = entry_of("h1-1", "web", "10.20.0.50");
+		set_anew(t, &t->web);
+		rename_without_answer(t, done);
+		assert_int_equal(look(t, &t->web), 0);
+		assert_int_equal(t->n, 1);
+		assert_false(t->found[0].incomplete); /* its reverse record was asked for too */
+		assert_string_equal(t->found[0].entry.service, done ? "www" : "web");
+		assert_int_equal(unset(t, &t->found[0]), 0);
+		assert_int_equal(t->etcd.n, 0);
+	}
+}
+
+static void an_entry_is_not_set_where_it_stands_under_another_name(void **state) {
+	struct bed *t = *state;
+
+	set_anew(t, &t->web);
+	xstr_replace(&t->web.service, "www");
+	assert_int_equal(set(t, &t->web, NULL), -ESTALE);
+	assert_string_equal(t->err.msg, "coredns: " LEAF " is there too");
+	assert_int_equal(t->etcd.n, 2);
+	assert_int_equal(look(t, &t->web), 0);
+	assert_int_equal(set(t, &t->web, &t->found[0]), 0);
+	assert_int_equal(list(t, &t->web), 0);
+	assert_complete(t, &t->web);
+	assert_int_equal(t->etcd.n, 2);
+}
+
+static void a_former_leaf_keeps_an_entry_from_being_gone(void **state) {
+	struct bed *t = *state;
+
+	set_anew(t, &t->web);
+	CLEANUP_FREE char *former = xstrdup(etcd_standin_get(&t->etcd, LEAF));
+	assert_int_equal(look(t, &t->web), 0);
+	xstr_replace(&t->web.service, "www");
+	assert_int_equal(set(t, &t->web, &t->found[0]), 0);
+	struct discovery_found was = {.entry = t->web, .version = t->version};
+	etcd_standin_put(&t->etcd, LEAF, former); /* an older manager's, that comes late */
+	assert_int_equal(look(t, &(struct discovery_entry){.key = t->web.key,
+							   .workload = t->web.workload,
+							   .service = (char[]){"web"},
+							   .address = t->web.address}),
+			 0);
+	assert_int_equal(t->n, 1);
+	assert_true(t->found[0].incomplete);
+	assert_int_equal(unset(t, &was), -ESTALE);
+	assert_int_equal(unset(t, &t->found[0]), 0);
+	assert_int_equal(t->etcd.n, 0);
+}
+
+static void what_another_manager_moved_is_looked_for_everywhere_once(void **state) {
+	struct bed *t = *state;
+	struct discovery_entry moved = entry_of("h1-1", "www", "10.20.0.60");
+
+	set_anew(t, &t->web);
+	assert_int_equal(list(t, &t->web), 0);
+	struct discovery *mine = TAKE_PTR(t->d);
+	make(t, true, NULL, span_sec(20));
+	moved.generation = 2;
+	assert_int_equal(set(t, &moved, &t->found[0]), 0);
+	discovery_free(t->d);
+	t->d = mine;
+	size_t ranges = t->etcd.ranges;
+	assert_int_equal(look(t, &t->web), 0);
+	assert_complete(t, &moved);
+	assert_int_equal(t->etcd.ranges, ranges + 1);
+	while (t->etcd.n > 0)
+		etcd_standin_delete(&t->etcd, t->etcd.keys[0].key);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(look(t, &t->web), 0);
+		assert_int_equal(t->n, 0);
+		assert_int_equal(t->etcd.ranges, ranges + 2);
+	}
+	discovery_entry_clear(&moved);
+}
+
+static void where_an_entry_points_to_is_asked_for_too(void **state) {
+	struct bed *t = *state;
+
+	set_anew(t, &t->web);
+	xstr_replace(&t->web.address, "10.21.0.60");
+	make(t, true, NULL, span_sec(20)); /* another manager, that knows nothing of the address before */
+	assert_int_equal(look(t, &t->web), 0);
+	assert_int_equal(t->n, 1);
+	assert_false(t->found[0].incomplete);
+	assert_int_equal(unset(t, &t->found[0]), 0);
+	assert_int_equal(t->etcd.n, 0);
+}
+
+static void what_a_list_did_not_see_is_forgotten(void **state) {
+	struct bed *t = *state;
+
+	set_anew(t, &t->web);
+	xstr_replace(&t->web.service, "www");
+	assert_int_equal(set(t, &t->web, NULL), -ESTALE);
+	xstr_replace(&t->web.service, "web");
+	for (int listed = 0; listed < 2; listed++) {
+		struct skydns_layout l;
+		struct strs keys = {0};
+		if (listed)
+			assert_int_equal(list(t, &t->web), 0);
+		assert_int_equal(look(t, &t->web), 0);
+		assert_complete(t, &t->web);
+		assert_int_equal(skydns_layout_init(&l, "/skydns", "svc.local", "prod", NULL), 0);
+		l.reverse = true;
+		skydns_touched(&l, &t->web, NULL, &keys);
+		CLEANUP_FREE char *body = etcd_get_body(&keys);
+		assert_int_equal(strcmp(t->etcd.last_body, body) == 0, listed);
+		strs_clear(&keys);
+		skydns_layout_clear(&l);
+	}
+}
+
+/* Every name that it was to have while etcd did not answer. */
+static void what_is_known_of_an_entry_has_its_bounds(void **state) {
+	struct bed *t = *state;
+
+	set_anew(t, &t->web);
+	for (int i = 0; i < 100; i++) {
+		CLEANUP_FREE char *name = xasprintf("web-%d", i);
+		xstr_replace(&t->web.service, name);
+		assert_int_equal(set(t, &t->web, NULL), -ESTALE);
+	}
+	assert_true(strlen(t->etcd.last_body) < (size_t)(SKYDNS_KNOWN_MAX + SKYDNS_PLACES_MAX + 2) * 100);
+	assert_int_equal(look(t, &t->web), 0);
+	assert_int_equal(t->n, 1);
+	assert_string_equal(t->found[0].entry.service, "web");
+}
+
 static void a_password_may_change_while_heird_runs(void **state) {
 	struct bed *t = *state;
 
@@ -711,6 +872,13 @@ int main(void) {
 		TEST(a_key_that_looks_like_a_second_address_is_another_entry),
 		TEST(etcds_troubles_are_told_with_the_systems_name),
 		TEST(whether_a_silent_server_can_have_done_it_is_told),
+		TEST(after_a_rename_without_answer_the_entry_is_found_wherever_it_is),
+		TEST(an_entry_is_not_set_where_it_stands_under_another_name),
+		TEST(a_former_leaf_keeps_an_entry_from_being_gone),
+		TEST(what_another_manager_moved_is_looked_for_everywhere_once),
+		TEST(where_an_entry_points_to_is_asked_for_too),
+		TEST(what_a_list_did_not_see_is_forgotten),
+		TEST(what_is_known_of_an_entry_has_its_bounds),
 		TEST(a_password_may_change_while_heird_runs),
 		TEST(a_freed_system_is_never_heard_of),
 		TEST(the_system_may_be_freed_in_a_callback),

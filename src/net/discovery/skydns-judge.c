@@ -359,6 +359,17 @@ static int plan_service(struct skydns_change *c, const struct skydns_view *v, co
 	return 0;
 }
 
+/* Of its own there is more than it is compared with: whoever compared did not know, and would leave it. A version that is full
+ * leaves some in any case. */
+static int plan_others(const struct skydns_change *c, const struct skydns_view *v, const char *key, struct err *err) {
+	for (size_t i = 0; i < v->n && c->was.n < SKYDNS_VERSION_MAX; i++) {
+		const struct seen *s = &v->all[i];
+		if (is_of(s, key) && !skydns_mark_of(&c->was, s->key) && !skydns_place_at(&c->places, s->key))
+			return err_set(err, -ESTALE, "%s is there too", s->key);
+	}
+	return 0;
+}
+
 static int plan_with(struct skydns_change *c, const struct skydns_view *v, const char *key, const struct discovery_entry *wanted,
 		     struct err *err) {
 	int r = 0;
@@ -369,7 +380,7 @@ static int plan_with(struct skydns_change *c, const struct skydns_view *v, const
 		r = plan_service(c, v, wanted->service, err);
 	for (size_t i = 0; r == 0 && i < c->places.n; i++)
 		r = plan_place(c, v, key, &c->places.v[i], err);
-	return r;
+	return r == 0 ? plan_others(c, v, key, err) : r;
 }
 
 int skydns_plan(struct skydns_view *v, const char *key, const struct discovery_entry *wanted, const char *was_version,

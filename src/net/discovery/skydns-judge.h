@@ -45,8 +45,8 @@ struct skydns_change {
 	char *service_key;
 };
 
-/* The view: of what skydns_touched asked for. wanted NULL: all of `was` goes. was_version NULL: nothing was there. key: the
- * entry's. -ESTALE, -EEXIST with what is there, or -EINVAL; *ret is to be cleared in any case. */
+/* The view: of what skydns_touched asked for, and of where the entry may stand besides. wanted NULL: all of `was` goes. was_version
+ * NULL: nothing was there. key: the entry's. -ESTALE, -EEXIST with what is there, or -EINVAL; *ret is to be cleared in any case. */
 int skydns_plan(struct skydns_view *v, const char *key, const struct discovery_entry *wanted, const char *was_version,
 		struct skydns_change *ret, struct err *err);
 void skydns_change_clear(struct skydns_change *c);

@@ -2,11 +2,15 @@
  *
  * Reverse records stand far from their entries, among everybody's. An entry's mark says where its own are; but where an entry was
  * removed by hand, its reverse record is left, and nothing points to it. So the first list reads them all, and later ones those of
- * the nets in which there ever was something of ours. */
+ * the nets in which there ever was something of ours.
+ *
+ * An entry that is looked for alone is where it is wanted, or where it is known to have been, or was to be (skydns-known). One that
+ * stood and is at none of these was moved by somebody else: it is looked for everywhere, once. */
 #include "net/discovery/skydns.h"
 
 #include "net/discovery/etcd.h"
 #include "net/discovery/skydns-judge.h"
+#include "net/discovery/skydns-known.h"
 
 #include "base/alloc.h"
 
@@ -18,7 +22,8 @@
 #define DEFAULT_PREFIX "/skydns"
 #define DEFAULT_TTL 10U
 #define DEFAULT_TIMEOUT span_sec(5)
-#define NETS_MAX 64 /* read one by one; where there are more, all is read */
+#define LOOK_KEYS_MAX 96 /* asked for at once; etcd takes 128 */
+#define NETS_MAX 64      /* read one by one; where there are more, all is read */
 
 struct skydns {
 	struct discovery discovery;
@@ -27,6 +32,7 @@ struct skydns {
 	struct etcd *etcd;
 	bool all_read;    /* no reverse record of ours is outside of `nets` but what was put there since */
 	struct strs nets; /* at most NETS_MAX + 1 */
+	struct skydns_known *known;
 	struct op *ops;
 };
 
@@ -45,6 +51,9 @@ struct op {
 	size_t before;            /* this range */
 	struct strs ranges;       /* of list: still to be read */
 	bool reads_all;           /* of list: every reverse record */
+	uint64_t turn;            /* of list: its */
+	struct strs keys;         /* of look: asked for */
+	bool searched;            /* of look: everywhere */
 	struct skydns_change change;
 
 	struct op *prev, *next;
@@ -73,6 +82,7 @@ static void op_destroy(struct op *op) {
 	free(op->version);
 	skydns_view_free(op->view);
 	strs_clear(&op->ranges);
+	strs_clear(&op->keys);
 	skydns_change_clear(&op->change);
 	free(op);
 }
@@ -107,7 +117,20 @@ static void finish_list(struct op *op, struct err *err, struct discovery_found *
 	op_destroy(op);
 }
 
+/* Of a change that is over. What failed may be done all the same, or become so. */
+static void note_change(struct op *op, bool done) {
+	struct skydns_known *known = op->s->known;
+
+	if (done)
+		skydns_known_drop(known, op->key);
+	if (op->n_wanted > 0)
+		skydns_known_add(known, &op->wanted[0], done);
+	skydns_known_renew(known, op->key);
+}
+
 static void finish_done(struct op *op, int result, const char *version, struct err *err) {
+	if (op->key)
+		note_change(op, result == 0);
 	if (err)
 		put_in_words(op, err);
 	DL_DELETE(op->s->ops, op);
@@ -156,10 +179,15 @@ static void judge_op(struct op *op, const char *only) {
 static void on_page(void *ctx, struct etcd_kvs *kvs) {
 	struct op *op = ctx;
 
+	size_t n = skydns_view_count(op->view);
+
 	if (kvs)
 		skydns_view_add(op->view, kvs);
 	else
 		skydns_view_cut(op->view, op->before);
+	for (; n < skydns_view_count(op->view); n++)
+		if (skydns_view_entry(op->view, n))
+			skydns_known_add(op->s->known, skydns_view_entry(op->view, n), true);
 }
 
 static void on_range(void *ctx, struct etcd_answer *answer);
@@ -193,10 +221,21 @@ static void add_reverse_ranges(struct op *op) {
 	}
 }
 
+/* What is being changed may stand there in a moment. */
+static void forget_gone(struct op *op) {
+	struct op *other;
+
+	DL_FOREACH (op->s->ops, other)
+		if (other->key)
+			skydns_known_renew(op->s->known, other->key);
+	skydns_known_forget(op->s->known, op->turn);
+}
+
 static void end_list(struct op *op) {
 	if (op->reads_all)
 		note_found(op->s, op->view);
 	op->s->all_read |= op->reads_all;
+	forget_gone(op);
 	judge_op(op, NULL);
 }
 
@@ -231,11 +270,58 @@ static void list(struct discovery *d, const struct discovery_entry *const *wante
 	op_want(op, wanted, n);
 	for (size_t i = 0; i < n; i++)
 		note_nets(op->s, wanted[i]);
+	op->turn = skydns_known_turn(op->s->known);
 	read_range(op, op->s->layout.base, on_entries);
+}
+
+static void on_looked(void *ctx, struct etcd_answer *answer);
+
+static void renew_view(struct op *op) {
+	skydns_view_free(op->view);
+	op->view = skydns_view_new(&op->s->layout);
+}
+
+static void ask_keys(struct op *op) {
+	skydns_known_places(op->s->known, op->wanted[0].key, &op->keys);
+	renew_view(op);
+	op->call = etcd_get(op->s->etcd, &op->keys, cb_of(op, on_looked));
+}
+
+static void on_searched(void *ctx, struct etcd_answer *answer) {
+	struct op *op = ctx;
+
+	op->call = NULL;
+	if (answer->result < 0)
+		finish_list(op, &answer->err, NULL, 0);
+	else
+		ask_keys(op);
+}
+
+static void search(struct op *op) {
+	op->searched = true;
+	renew_view(op);
+	read_range(op, op->s->layout.base, on_searched);
+}
+
+/* Whether there is any of it; what there is may have places that were not asked for. */
+static bool note_looked(struct op *op) {
+	const char *key = op->wanted[0].key;
+	bool found = false;
+
+	for (size_t i = 0; i < skydns_view_count(op->view); i++) {
+		const struct discovery_entry *e = skydns_view_entry(op->view, i);
+		if (!e || strcmp(e->key, key) != 0)
+			continue;
+		found = true;
+		skydns_known_add(op->s->known, e, true);
+	}
+	skydns_known_places(op->s->known, key, &op->keys);
+	return found;
 }
 
 static void on_looked(void *ctx, struct etcd_answer *answer) {
 	struct op *op = ctx;
+	size_t asked = op->keys.n;
 
 	op->call = NULL;
 	if (answer->result < 0) {
@@ -243,24 +329,30 @@ static void on_looked(void *ctx, struct etcd_answer *answer) {
 		return;
 	}
 	skydns_view_add(op->view, &answer->kvs);
-	judge_op(op, op->wanted[0].key);
+	bool found = note_looked(op);
+	if (op->keys.n > asked && op->keys.n <= LOOK_KEYS_MAX) {
+		ask_keys(op);
+	} else if (!found && !op->searched && skydns_known_stands(op->s->known, op->wanted[0].key)) {
+		search(op);
+	} else {
+		if (!found)
+			skydns_known_drop(op->s->known, op->wanted[0].key);
+		judge_op(op, op->wanted[0].key);
+	}
 }
 
 static void look(struct discovery *d, const struct discovery_entry *wanted, discovery_list_fn *done, void *user) {
 	struct op *op = op_new(d, user);
-	struct etcd_cb cb = cb_of(op, on_looked);
-	struct strs keys = {0};
 	struct err err;
 
 	op->on_list = done;
 	if (skydns_check(wanted, &err) < 0) {
-		op->call = etcd_fail(op->s->etcd, &err, cb);
+		op->call = etcd_fail(op->s->etcd, &err, cb_of(op, on_looked));
 		return;
 	}
 	op_want(op, &wanted, 1);
-	skydns_touched(&op->s->layout, wanted, NULL, &keys);
-	op->call = etcd_get(op->s->etcd, &keys, cb);
-	strs_clear(&keys);
+	skydns_touched(&op->s->layout, wanted, NULL, &op->keys);
+	ask_keys(op);
 }
 
 /* ---- set, unset ---- */
@@ -318,6 +410,14 @@ static void on_read(void *ctx, struct etcd_answer *answer) {
 		write_plan(op, answer->revision);
 }
 
+/* From here on it may be where it was, or where it is to be. */
+static void note_asked(struct op *op, const struct discovery_found *was) {
+	if (was && !was->foreign && skydns_check(&was->entry, NULL) == 0)
+		skydns_known_add(op->s->known, &was->entry, true);
+	if (op->n_wanted > 0)
+		skydns_known_add(op->s->known, &op->wanted[0], false);
+}
+
 /* Reads what it is about; wanted NULL: it is to go. */
 static void change(struct op *op, const struct discovery_entry *wanted, const struct discovery_found *was) {
 	struct etcd *etcd = op->s->etcd;
@@ -339,7 +439,9 @@ static void change(struct op *op, const struct discovery_entry *wanted, const st
 	op->key = xstrdup(wanted ? wanted->key : was->entry.key);
 	op->version = xstrdup_null(was ? was->version : NULL);
 	op_want(op, &wanted, wanted ? 1 : 0);
+	note_asked(op, was);
 	skydns_touched(&op->s->layout, wanted, &marks, &keys);
+	skydns_known_places(op->s->known, op->key, &keys);
 	op->call = etcd_get(etcd, &keys, cb);
 	strs_clear(&keys);
 	skydns_marks_clear(&marks);
@@ -372,6 +474,7 @@ static void skydns_free(struct discovery *d) {
 		op_destroy(op);
 	}
 	etcd_free(s->etcd);
+	skydns_known_free(s->known);
 	skydns_layout_clear(&s->layout);
 	strs_clear(&s->nets);
 	free(s->discovery.name);
@@ -389,6 +492,7 @@ static int set_up(struct skydns *s, const struct discovery_env *env, const struc
 		return r;
 	s->layout.ttl = o->ttl ? o->ttl : DEFAULT_TTL;
 	s->layout.reverse = o->reverse;
+	s->known = skydns_known_new(&s->layout);
 	return etcd_new(env->http, &etcd, &s->etcd, err);
 }
 

@@ -9,7 +9,9 @@
  * answer once there is one below it. Other leaves below the name may be anybody's. A foreign reverse record stays, and so does one
  * of another entry of ours with the same address. Without `reverse` no reverse record is read, nor is one of ours taken away.
  *
- * look() finds an entry where `wanted` is to be; what is left of it under a former service's name is found by list(). */
+ * look() finds an entry where `wanted` is to be, under every other service's name and address under which it was seen or set since
+ * the last list, and, where it stood and is at none of these, wherever it is below the domain. set() and unset() refuse as stale
+ * what stands at one of these besides. */
 #ifndef DISCOVERY_SKYDNS_H
 #define DISCOVERY_SKYDNS_H
 
