@@ -528,6 +528,24 @@ static void foreign_value_is_reported_and_left(void **state) {
 	assert_int_equal(b->fake->asked[CALL_SET] + b->fake->asked[CALL_UNSET], 0);
 }
 
+/* Before the first comparison nobody knows that nothing else of it is there. */
+static void foreign_value_that_is_not_in_the_way_any_more_is_no_proof(void **state) {
+	struct bed *b = begin(state);
+
+	b->fake->fail_list = -EPROTO;
+	put(b, 1, "h1", "10.9.9.9")->foreign = true;
+	order(b, 1, 1, "h1");
+	RUN_UNTIL(&b->loop, state_of(b) == PUBLISHER_FOREIGN);
+	order(b, 2, 1, NULL);
+	assert_false(progress(b).published);
+	assert_true(progress(b).awaited);
+	unsigned n = b->progresses;
+	b->fake->fail_list = 0;
+	publisher_sync(b->publisher);
+	RUN_UNTIL(&b->loop, progress(b).published);
+	assert_true(b->progresses > n);
+}
+
 static void foreign_value_that_is_adopted_is_overwritten(void **state) {
 	strs_add(&((struct bed *)*state)->settings.adopt, "web");
 	struct bed *b = begin(state);
@@ -868,6 +886,7 @@ int main(void) {
 		T(higher_generation_of_another_manager_is_neither_changed_nor_taken_away),
 		T(older_manager_loses_the_race),
 		T(foreign_value_is_reported_and_left),
+		T(foreign_value_that_is_not_in_the_way_any_more_is_no_proof),
 		T(foreign_value_that_is_adopted_is_overwritten),
 		T(orphan_is_taken_away_only_when_that_is_allowed),
 		T(nothing_is_withdrawn_before_it_is_known_what_is_there),

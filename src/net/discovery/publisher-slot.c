@@ -39,14 +39,14 @@ void subject_free(struct publisher *p, struct subject *u) {
 	free(u);
 }
 
-/* Nothing of it is wanted, and nothing of it is there. */
+/* Nothing of it is wanted, and nothing of it is there. Who ordered that is told when it is known of the whole. */
 static void forget_key(struct publisher *p, const char *workload, const char *key) {
 	struct subject *u = workload ? subject_find(p, workload) : NULL;
 
 	if (!u)
 		return;
 	strs_remove(&u->keys, key);
-	if (u->keys.n == 0)
+	if (u->keys.n == 0 && (p->compared.ms || !u->ordered))
 		subject_free(p, u);
 }
 
