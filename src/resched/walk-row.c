@@ -82,18 +82,23 @@ static enum takeover_row next_row(const struct takeover *t) {
 	return t->row + 1;
 }
 
-void walk_row_done(struct resched *r, struct takeover *t, const char *detail) {
-	walk_record(r, t, t->tries > 0 ? STEP_RETRIED : STEP_OK, detail);
+/* What it waited for, or an operator was asked for, is behind it. */
+static void leave_row(struct resched *r, struct takeover *t, enum takeover_row next) {
 	if (t->state == TAKEOVER_WAITING || t->state == TAKEOVER_NEEDS_OPERATOR)
 		walk_set_state(r, t, TAKEOVER_RUNNING);
 	xstr_replace(&t->reason, NULL);
-	walk_set_row(r, t, next_row(t));
+	walk_set_row(r, t, next);
+}
+
+void walk_row_done(struct resched *r, struct takeover *t, const char *detail) {
+	walk_record(r, t, t->tries > 0 ? STEP_RETRIED : STEP_OK, detail);
+	leave_row(r, t, next_row(t));
 }
 
 void walk_row_skip(struct resched *r, struct takeover *t, const char *detail) {
 	if (t->steps[takeover_rule(t->row)->step].outcome == STEP_OUTCOME_NONE)
 		walk_record(r, t, STEP_SKIPPED, detail);
-	walk_set_row(r, t, t->row + 1);
+	leave_row(r, t, t->row + 1);
 }
 
 void walk_delay(struct resched *r, struct takeover *t, struct span d) {

@@ -139,16 +139,23 @@ static void check_reached(struct sim *s, const struct takeover *t, const struct 
 				continue;
 			int row = s->kernels[i].rows[k][kernel_row_of(c->ip[k])].to;
 			if (i != c->node && row != c->node + 1 && c->running)
-				sim_fail(s, INV_PACKETS, "takeover %s is done, %s has shown that its row is right, and it is %d",
+				sim_fail(s, INV_PACKETS, "takeover %s goes on, %s has shown that its row is right, and it is %d",
 					 t->id, s->fake.nodes[i].name, row);
 			const struct fake_container *at = kernel_reaches(s, i, k, c->ip[k]);
 			if (at && at != c && at->node != i && sim_truth(s, at) == sim_truth(s, c) && !at->touched)
-				sim_fail(s, INV_PACKETS, "takeover %s is done, and %s reaches the stale %s", t->id,
+				sim_fail(s, INV_PACKETS, "takeover %s goes on, and %s reaches the stale %s", t->id,
 					 s->fake.nodes[i].name, at->id);
 		}
 }
 
-static void check_done(struct sim *s, const struct takeover *t, const struct seen_takeover *was) {
+/* Looked at when the proof is over: what becomes of rows while it is published is another matter. */
+static void check_shown(struct sim *s, const struct takeover *t, const struct seen_takeover *was) {
+	const struct fake_container *c = fake_by_id(&s->fake, t->new_id);
+	if (c)
+		check_reached(s, t, c, was->proven);
+}
+
+static void check_done(struct sim *s, const struct takeover *t) {
 	const struct truth *truth = sim_truth_named(s, t->workload);
 	const struct fake_container *c = fake_by_id(&s->fake, t->new_id);
 
@@ -159,7 +166,6 @@ static void check_done(struct sim *s, const struct takeover *t, const struct see
 	if (!takeover_is_resumed(t) && t->evidence < demanded(s, truth))
 		sim_fail(s, INV_EVIDENCE, "takeover %s is done on evidence \"%s\"", t->id, evidence_name(t->evidence));
 	check_identity(s, t, truth, c);
-	check_reached(s, t, c, was->proven);
 }
 
 /* Where nothing is to be published, too: what the row may go by is the same. */
@@ -206,10 +212,12 @@ static void check_moves(struct sim *s, const struct takeover *t, struct seen_tak
 		check_evidence(s, t);
 	note_proven(s, t, was);
 	note_verified(s, t);
+	if (t->row > ROW_PROVE && was->row <= ROW_PROVE)
+		check_shown(s, t, was);
 	if (t->row > ROW_PUBLISH && was->row <= ROW_PUBLISH)
 		check_published(s, t);
 	if (t->state == TAKEOVER_DONE && was->state != TAKEOVER_DONE)
-		check_done(s, t, was);
+		check_done(s, t);
 	if (t->state == TAKEOVER_NEEDS_OPERATOR && (!t->reason || !*t->reason))
 		sim_fail(s, INV_ENDS, "takeover %s needs an operator and does not say why", t->id);
 	check_pace_turn(s, t, was);

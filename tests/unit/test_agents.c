@@ -419,6 +419,34 @@ static void an_owner_on_a_key_value_overlay_that_nobody_reaches_needs_an_operato
 	assert_true(web(rig)->verified);
 }
 
+/* The last agent is gone while an operator is asked: the row is skipped, and nothing is left of the question. */
+static void an_owner_that_nobody_can_be_asked_about_any_more_is_published(void **state) {
+	struct rig *rig = *state;
+
+	rig->settings.discovery.any = rig->settings.discovery.names = true;
+	rig->settings.discovery.patience = span_sec(3);
+	renew(rig);
+	rig = begin_kv(state);
+	agent(rig, "h2", "one", NULL);
+	agent(rig, "h3", "one", NULL);
+	die(rig, "h1");
+	until_quarantined(rig);
+	until_up(rig);
+	until_repaired(rig);
+	for (int i = 0; i < 2; i++) {
+		unknown(rig, EFFECT_PROVE, "h2");
+		unknown(rig, EFFECT_PROVE, "h3");
+		pass_time(rig, 1000);
+	}
+	expect_state(rig, TAKEOVER_NEEDS_OPERATOR, "no agent could show that it is reached: no answer");
+	agent_is(rig, "h2", NODE_AGENT_UNREACHABLE);
+	agent_is(rig, "h3", NODE_AGENT_UNREACHABLE);
+	while (last(rig)->row < ROW_PUBLISH)
+		pass_time(rig, 1000);
+	assert_int_equal(last(rig)->row, ROW_PUBLISH);
+	expect_state(rig, TAKEOVER_RUNNING, NULL);
+}
+
 /* ---- the drill ---- */
 
 static void a_drill_says_what_the_agents_would_prove(void **state) {
@@ -484,6 +512,7 @@ int main(void) {
 		T(a_witness_keeps_a_takeover_from_passing_its_point_of_no_return),
 		T(a_key_value_overlay_goes_on_when_every_observer_has_an_agent),
 		T(an_owner_on_a_key_value_overlay_that_nobody_reaches_needs_an_operator),
+		T(an_owner_that_nobody_can_be_asked_about_any_more_is_published),
 		T(a_drill_says_what_the_agents_would_prove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
