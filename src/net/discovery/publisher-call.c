@@ -36,6 +36,7 @@ static void set_trouble(struct publisher *p, char **which, const struct err *err
 
 static void system_works(struct publisher *p) {
 	p->tries = 0;
+	p->prompted = false;
 	p->not_before = (struct mono){0};
 	if (p->trouble)
 		p->compare_not_before = (struct mono){0}; /* it is back */
@@ -51,7 +52,8 @@ static void system_fails(struct publisher *p, const struct err *err) {
 	struct slot *s;
 
 	if (first || mono_reached(p->not_before, now_of(p))) {
-		p->tries++;
+		p->tries += !p->prompted; /* a try out of turn makes the pause no longer */
+		p->prompted = false;
 		p->not_before = mono_add(now_of(p), publisher_backoff(p, p->tries));
 	}
 	set_trouble(p, &p->trouble, err ? err : &silent);

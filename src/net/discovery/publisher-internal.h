@@ -61,6 +61,7 @@ struct publisher {
 	char *trouble;
 	unsigned tries;
 	struct mono not_before;
+	bool prompted; /* it is tried before its time, since somebody waits */
 	bool worked;
 	/* Comparisons have troubles of their own: an entry can be written where the whole cannot be read. */
 	bool comparing, compare_again, sync_again;

@@ -94,7 +94,9 @@ void publisher_order(struct publisher *p, const struct publisher_order *order) {
 	u->ordered = true;
 	await(p, u);
 	if (!same) {
-		p->not_before = (struct mono){0}; /* it may have come back, and somebody waits */
+		/* It may have come back, and somebody waits. */
+		p->prompted |= p->trouble && !mono_reached(p->not_before, now_of(p));
+		p->not_before = (struct mono){0};
 		want_no_more(p, u);
 		for (size_t i = 0; i < order->n; i++)
 			want(p, u, &order->entries[i]);
