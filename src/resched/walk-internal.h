@@ -65,7 +65,7 @@ bool walk_awaits_agents(struct resched *r, const struct takeover *t);
 void walk_repair(struct resched *r, struct takeover *t);
 void walk_prove(struct resched *r, struct takeover *t);
 
-/* publish.c: rows of the machine's own, as walk-prove.c's. */
+/* walk-publish.c: rows of the machine's own, as walk-prove.c's. */
 bool walk_has_host_entries(const struct resched *r, const struct takeover *t);
 bool walk_has_entries(const struct resched *r, const struct takeover *t);
 void walk_withdraw(struct resched *r, struct takeover *t);
