@@ -110,6 +110,7 @@ static struct world_container *as_remembered(const struct restore *r, struct rem
 	m->n_nets = 0;
 	c->running = json_bool_or(m->document, "running", false);
 	c->settled = json_bool_or(m->document, "settled", false);
+	c->remembered = true;
 	return c;
 }
 

@@ -191,13 +191,19 @@ static void adopt_newer(struct resched *r, struct workload *w, const struct worl
 	owner_seen(r, w, c);
 }
 
+/* What heir made, of a workload that the ledger knows, and neither its owner nor a copy: it was removed, and a crash came before
+ * its memory was. */
+static bool is_removed_copy(const struct resched *r, const struct world_container *c) {
+	return c->remembered && c->takeover && c->workload && workload_find(r, c->workload);
+}
+
 /* Which generation a container is, and whose. */
 void ledger_place(struct resched *r, const struct world_container *c) {
 	char *id;
 	struct workload *w = ledger_identify(r, c, &id);
 
 	if (!w) {
-		if ((c->policy.move || MUTANT(MOVED_WITHOUT_CONSENT)) && (c->started || !c->takeover))
+		if (!is_removed_copy(r, c) && (c->policy.move || MUTANT(MOVED_WITHOUT_CONSENT)) && (c->started || !c->takeover))
 			workload_add(r, id, c);
 	} else if (workload_is_owner(w, c->node, c->id)) {
 		owner_seen(r, w, c);

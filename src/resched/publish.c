@@ -171,7 +171,7 @@ static void drop_unwanted(struct resched *r) {
 
 static void want_loners(struct resched *r) {
 	for (const struct world_container *c = r->world.containers; c; c = c->hh.next) {
-		if (!publish_is_asked(r, c))
+		if (!publish_is_asked(r, c) || c->remembered) /* only what has a workload is remembered, or what was removed */
 			continue;
 		char *subject;
 		struct wanted w = {0};

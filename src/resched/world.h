@@ -62,6 +62,7 @@ struct world_container {
 	int64_t memory, nano_cpus;           /* reserved; 0: nothing */
 	bool running;                        /* paused and restarting count */
 	bool started;                        /* was ever started */
+	bool remembered;                     /* not seen in this run: as the store has it */
 	char *sandbox;                       /* name of its network namespace on its host; NULL: not known */
 	bool settled;                        /* it is stopped and its engine kept answering long enough after: on purpose */
 	struct mono stopped_at;              /* when it was seen stopped; the machine's */

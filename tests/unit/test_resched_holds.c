@@ -324,6 +324,34 @@ static void demanded_evidence_waits_for_confirm_dead(void **state) {
 	until_started(rig);
 }
 
+/* The crash came after its removal was on disk, and before that its memory is needed no more. */
+static void memory_of_a_removed_copy_makes_no_workload(void **state) {
+	static const struct {
+		const char *what;
+		bool remembered;
+		unsigned workloads;
+	} cases[] = {{"remembered", true, 1}, {"seen: somebody copied the labels", false, 2}};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct rig *rig = begin(state);
+		die(rig, "h1");
+		until_released(rig);
+		until_started(rig);
+		until_done(rig);
+		restart(rig);
+		struct world_container *c = container("h3", "dddddddddddd", "web");
+		c->workload = xstrdup(web(rig)->id);
+		c->takeover = xstrdup("00000000000000ff");
+		c->generation = 1;
+		c->remembered = cases[i].remembered;
+		see(rig, c);
+		if (HASH_COUNT(resched_workloads(rig->r)) != cases[i].workloads)
+			fail_msg("%s: %u workloads", cases[i].what, (unsigned)HASH_COUNT(resched_workloads(rig->r)));
+		clear_asked(rig);
+		renew(rig);
+	}
+}
+
 static void confirm_dead_passes_the_brake_and_engine_only(void **state) {
 	struct rig *rig = begin(state);
 	struct err err;
@@ -392,6 +420,7 @@ int main(void) {
 		T(what_its_user_removed_is_forgotten),
 		T(an_engine_that_is_silent_alone_is_waited_for),
 		T(demanded_evidence_waits_for_confirm_dead),
+		T(memory_of_a_removed_copy_makes_no_workload),
 		T(confirm_dead_passes_the_brake_and_engine_only),
 		T(without_a_target_it_waits_and_goes_on_when_one_appears),
 		T(a_result_that_nobody_waits_for_is_ignored),
