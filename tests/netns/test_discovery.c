@@ -175,6 +175,8 @@ static void every_system_names_the_container_while_it_runs(void) {
 	begin(&(struct disco_wanted){0});
 	const struct web web = web_run("h1", "web", SERVICE "--network ov --ip " WEB);
 	expect_published("web", WEB, 1, "h1");
+	json_t *synced CLEANUP_JSON = heir("discovery sync"); /* exit 0: nothing differs */
+	assert_int_equal(json_array_size(json_at(synced, "systems")), DISCO_MAX);
 	lab_do("docker h1 stop -t 1 web");
 	expect_gone("web");
 	start("h1", "web");
