@@ -250,6 +250,8 @@ static int read_services(json_t *all, const char *cluster, struct consul_service
 static int parse(const char *body, size_t n, json_t **ret, struct err *err) {
 	struct err why;
 
+	if (memchr(body, '\0', n))
+		return err_set(err, -EPROTO, "its answer: a NUL in it");
 	return json_parse(body, n, "its answer", ret, &why) < 0 ? err_set(err, -EPROTO, "%s", why.msg) : 0;
 }
 
@@ -379,12 +381,12 @@ static int read_next(struct consul_reader *r, struct err *err) {
 	return skip(r, '}') && r->at + strspn(r->body + r->at, " \t\r\n") == r->n ? 0 : bad_list(err);
 }
 
-/* What is no object with a list in it is read as a whole. */
+/* What is no object with a list in it is read as a whole; an empty one as well. */
 int consul_reader_go_on(struct consul_reader *r, size_t services, struct consul_services *ret, struct err *err) {
 	int result = 1;
 
 	if (!r->begun)
-		r->other = !skip(r, '{');
+		r->other = memchr(r->body, '\0', r->n) || !skip(r, '{') || peek(r) == '}';
 	r->begun = true;
 	for (size_t i = 0; i < services && result > 0 && !r->other; i++)
 		result = read_next(r, err);
