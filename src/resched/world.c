@@ -150,7 +150,7 @@ void world_container_take(struct world *w, struct world_container *c) {
 	struct world_node *n = world_node(w, c->node);
 
 	HASH_DEL(w->containers, c);
-	HASH_DELETE(by_id, w->by_id, c);
+	HASH_DELETE(by_id, w->by_id, c); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
 	if (n)
 		DL_DELETE(n->containers, c);
 }
