@@ -65,8 +65,8 @@ void walk_record(struct resched *r, struct takeover *t, enum step_outcome outcom
 	struct takeover_step_record *s = &t->steps[takeover_rule(t->row)->step];
 
 	s->took.ns += mono_since(t->row_began, r->now).ns;
-	/* Of several rows of one step the worst outcome counts. */
-	if (outcome > s->outcome || (s->outcome == STEP_SKIPPED && outcome == STEP_OK))
+	/* Of several rows of one step the worst outcome counts; that one of them was skipped says nothing of the others. */
+	if (outcome > s->outcome || (s->outcome == STEP_SKIPPED && outcome != STEP_OUTCOME_NONE))
 		s->outcome = outcome;
 	if (detail)
 		xstr_replace(&s->detail, detail);

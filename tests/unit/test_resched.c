@@ -400,8 +400,22 @@ static void a_replacement_with_another_address_is_never_done(void **state) {
 	assert_false(web(rig)->verified);
 }
 
+/* What came before it in the same step, and was skipped, says nothing of it. */
+static void a_release_that_was_found_done_is_not_told_as_skipped(void **state) {
+	struct rig *rig = begin(state);
+
+	die(rig, "h1");
+	until_released(rig);
+	unknown(rig, EFFECT_RELEASE, NULL);
+	pass_time(rig, 1000);
+	holders(rig, HOLDER_NONE);
+	assert_int_equal(last(rig)->row, ROW_CLAIM);
+	assert_int_equal(last(rig)->steps[STEP_RELEASE].outcome, STEP_RETRIED);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		T(a_release_that_was_found_done_is_not_told_as_skipped),
 		T(a_dead_nodes_workload_is_moved_row_by_row),
 		T(without_an_overlay_no_address_work_is_asked_for),
 		T(who_did_not_opt_in_is_left_alone),
