@@ -78,8 +78,11 @@ void disk_break(void) {
 
 void disk_mend(void) {
 	char *place CLEANUP_FREE = state_path("disk"), *image CLEANUP_FREE = state_path("disk.image");
-	/* 1: errors were found and corrected. */
-	char *command CLEANUP_FREE = xasprintf("umount '%s' && { e2fsck -fy '%s' >/dev/null 2>&1 || [ $? -eq 1 ]; }", place, image);
+	/* On a copy: a laboratory that was made meanwhile has the old one in its hosts' mount namespaces, where it stays as it is.
+	 * 1: errors were found and corrected. */
+	char *command CLEANUP_FREE = xasprintf(
+		"umount '%s' && cp '%s' '%s.copy' && mv '%s.copy' '%s' && { e2fsck -fy '%s' >/dev/null 2>&1 || [ $? -eq 1 ]; }",
+		place, image, image, image, image, image);
 
 	run("mend the disk", command);
 	mount_it();
