@@ -9,9 +9,7 @@
 #include "net/discovery/skydns.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 /* One more second than the systems have: their own deadlines are what counts. */
@@ -241,47 +239,8 @@ void discovery_close(struct daemon *d) {
 	d->discovery = NULL;
 }
 
-static bool is_bound(const struct world_container *c, uint16_t port) {
-	for (size_t i = 0; i < c->n_bound; i++)
-		if (port == 0 || c->bound[i].port == port)
-			return true;
-	return false;
-}
-
-/* Its host's address is no use without a port there. */
-static bool lacks_port(const struct config *config, const struct world_container *c) {
-	for (size_t i = 0; i < c->services.n && c->running; i++) {
-		const struct service *s = &c->services.v[i];
-		bool host = s->address == SERVICE_UNSAID ? config->discovery.address == CONFIG_SERVICE_HOST
-							 : s->address == SERVICE_HOST;
-		if (host && !is_bound(c, s->port))
-			return true;
-	}
-	return false;
-}
-
-static bool lacks_name(const struct config *config, const struct world_container *c) {
-	const enum config_publish publish = config->discovery.publish;
-	bool by_name = publish == CONFIG_PUBLISH_ALL || (publish == CONFIG_PUBLISH_OPTED_IN && c->policy.move);
-
-	for (size_t i = 0; i < c->services.n; i++)
-		if (c->services.v[i].name)
-			by_name = false;
-		else
-			return !service_is_name(c->name);
-	return by_name && !service_is_name(c->name);
-}
-
 const char *discovery_complaint(const struct daemon *d, const struct world_container *c) {
-	if (!d->discovery)
-		return NULL;
-	if (c->services.warning)
-		return c->services.warning;
-	if (lacks_name(d->config, c))
-		return "its name is no DNS label, so it is not published: give it a label heir.service";
-	if (lacks_port(d->config, c))
-		return "a service is to be published with its host's address, and the container publishes no such port (-p)";
-	return NULL;
+	return d->discovery ? resched_publish_complaint(d->machine, c) : NULL;
 }
 
 /* ---- the machine's settings ---- */

@@ -2,11 +2,10 @@
 #include "daemon/orders.h"
 
 #include "base/alloc.h"
+#include "config/config.h"
 
 #include <assert.h>
 #include <string.h>
-
-#define SYSTEMS_MAX 16
 
 /* What was ordered last of one workload. */
 struct ordered {
@@ -19,7 +18,7 @@ struct ordered {
 };
 
 struct orders {
-	struct publisher *systems[SYSTEMS_MAX];
+	struct publisher *systems[CONFIG_DISCOVERY_SYSTEMS_MAX];
 	size_t n;
 	bool any_required;
 	orders_report_fn *report;
@@ -54,7 +53,7 @@ void orders_free(struct orders *o) {
 }
 
 void orders_add(struct orders *o, struct publisher *p) {
-	assert(o->n < SYSTEMS_MAX && !o->ordered);
+	assert(o->n < CONFIG_DISCOVERY_SYSTEMS_MAX && !o->ordered);
 	o->systems[o->n++] = p;
 	o->any_required |= publisher_is_required(p);
 }
@@ -146,7 +145,7 @@ void orders_give(struct orders *all, const struct effect *e, const struct discov
 	o->told_once = false;
 	all->giving = e->workload;
 	for (size_t i = 0; i < all->n; i++)
-		publisher_order(all->systems[i], strcmp(publisher_kind(all->systems[i]), "docker") == 0 ? &asked : &order);
+		publisher_order(all->systems[i], publisher_only_checks(all->systems[i]) ? &asked : &order);
 	all->giving = NULL;
 	orders_progress(all, e->workload);
 	for (size_t i = 0; i < order.n; i++)

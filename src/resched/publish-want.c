@@ -212,3 +212,31 @@ void publish_want_workload(const struct resched *r, const struct workload *w, st
 	ret->node = w->served.node;
 	ret->container = w->served.container;
 }
+
+/* ---- what keeps one out ---- */
+
+static bool lacks_name(const struct resched *r, const struct world_container *c) {
+	bool unnamed = c->services.n == 0 && publish_is_asked(r, c);
+
+	for (size_t i = 0; i < c->services.n; i++)
+		unnamed |= !c->services.v[i].name;
+	return unnamed && !service_is_name(c->name);
+}
+
+/* Its host's address is no use without a port there. */
+static bool lacks_port(const struct resched *r, const struct world_container *c) {
+	for (size_t i = 0; i < c->services.n && c->running; i++)
+		if (publish_is_host(r, &c->services.v[i]) && !bound_of(c, &c->services.v[i]))
+			return true;
+	return false;
+}
+
+const char *resched_publish_complaint(const struct resched *r, const struct world_container *c) {
+	if (c->services.warning)
+		return c->services.warning;
+	if (lacks_name(r, c))
+		return "its name is no DNS label, so it is not published: give it a label heir.service";
+	if (lacks_port(r, c))
+		return "a service is to be published with its host's address, and the container publishes no such port (-p)";
+	return NULL;
+}

@@ -107,6 +107,9 @@ bool resched_published(struct resched *r, const char *workload, const struct pub
  * it is known that nothing of the kind is wanted. False: not, or not yet known, or it is of a generation that this ledger never
  * gave out. */
 bool resched_may_withdraw(const struct resched *r, const char *workload, const char *node, unsigned generation);
+/* What keeps a container's services, or some of them, out of service discovery although its labels ask for them, in words; NULL:
+ * nothing does. Static, or the container's own. */
+const char *resched_publish_complaint(const struct resched *r, const struct world_container *c);
 
 /* ---- what an operator says (operator.c); -ENOENT or -EBUSY with the reason when it cannot be ---- */
 

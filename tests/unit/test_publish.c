@@ -365,6 +365,28 @@ static void node_that_returns_before_the_release_has_its_host_entry_again(void *
 	expect_published(rig, "web@10.99.0.11:8080 g1 h1");
 }
 
+static void what_keeps_a_container_out_is_told(void **state) {
+	struct rig *rig = begin_with(state, "overlay", NULL);
+	struct world_container port = {.name = "web", .running = true}, name = {.name = "my_web", .running = true};
+	struct policy_label unnamed[] = {{"heir.service.port", "80"}}, named[] = {{"heir.service", "web"}};
+
+	with_service(&port, "host", NULL);
+	assert_non_null(strstr(resched_publish_complaint(rig->r, &port), "publishes no such port"));
+	services_clear(&port.services);
+	with_service(&port, "host", "8080");
+	assert_null(resched_publish_complaint(rig->r, &port));
+	assert_null(resched_publish_complaint(rig->r, &name)); /* nobody asked for it */
+	services_read(unnamed, 1, &name.services);
+	assert_non_null(strstr(resched_publish_complaint(rig->r, &name), "no DNS label"));
+	services_clear(&name.services);
+	services_read(named, 1, &name.services);
+	assert_null(resched_publish_complaint(rig->r, &name));
+	services_clear(&name.services);
+	services_clear(&port.services);
+	free((char *)port.bound[0].host_ip);
+	free(port.bound);
+}
+
 static void takeover_that_stops_for_an_operator_withdraws(void **state) {
 	struct rig *rig = begin_with(state, "overlay", NULL);
 
@@ -613,6 +635,7 @@ int main(void) {
 		T(withdrawal_that_does_not_come_is_waited_for_to_the_deadline_and_said),
 		T(node_that_returns_while_its_entry_is_withdrawn_is_not_removed_from_its_swarm),
 		T(node_that_returns_before_the_release_has_its_host_entry_again),
+		T(what_keeps_a_container_out_is_told),
 		T(takeover_that_stops_for_an_operator_withdraws),
 		T(names_are_asked_for_when_the_new_owner_is_verified),
 		T(service_of_a_host_that_no_port_leads_to_is_not_waited_for),

@@ -200,6 +200,7 @@ void publisher_free(struct publisher *p) {
 
 const char *publisher_name(const struct publisher *p) { return p->system->name; }
 const char *publisher_kind(const struct publisher *p) { return p->system->ops->kind; }
+bool publisher_only_checks(const struct publisher *p) { return p->system->ops->only_checks; }
 bool publisher_is_required(const struct publisher *p) { return p->settings.required; }
 
 void publisher_each(const struct publisher *p, void (*see)(void *ctx, const struct publisher_view *view), void *ctx) {

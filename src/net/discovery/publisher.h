@@ -73,6 +73,7 @@ void publisher_due(struct publisher *p);
 void publisher_free(struct publisher *p);
 const char *publisher_name(const struct publisher *p);
 const char *publisher_kind(const struct publisher *p);
+bool publisher_only_checks(const struct publisher *p); /* its system holds no entries: it asks whether names resolve */
 bool publisher_is_required(const struct publisher *p);
 
 /* The first comparison, and then one in every interval. */
